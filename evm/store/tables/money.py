@@ -1,0 +1,77 @@
+"""Agreements, charges, invoices with their lines, verdicts and releases. Amounts are integer pence; verdicts are appended, never edited."""
+
+from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+
+from evm.store.tables.base import Id, Instant, metadata
+from evm.store.tables.evidence import LogIndex
+
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("agreement_id", Id, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("council_id", Id, ForeignKey("councils.council_id"), nullable=False),
+    Column("provider_id", Id, ForeignKey("providers.provider_id"), nullable=False),
+    Column("effective_from", Date, nullable=False),
+    Column("terms", JSON, nullable=False),
+)
+charges = Table(
+    "charges",
+    metadata,
+    Column("visit_key", String(80), primary_key=True),
+    Column("visit_version", Integer, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("agreement_id", Id, nullable=False),
+    Column("agreement_version", Integer, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("pence", BigInteger, nullable=False),
+    Column("rule", String(40), nullable=False),
+    Column("words", Text, nullable=False),
+)
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("invoice_id", Id, primary_key=True),
+    Column("provider_id", Id, ForeignKey("providers.provider_id"), nullable=False),
+    Column("council_id", Id, ForeignKey("councils.council_id"), nullable=False),
+    Column("number", String(40), nullable=False),
+    Column("period_since", Date, nullable=False),
+    Column("period_until", Date, nullable=False),  # first day after
+    Column("claimed_pence", BigInteger, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),  # received, judged, approved
+    UniqueConstraint("provider_id", "number"),
+)
+invoice_lines = Table(
+    "invoice_lines",
+    metadata,
+    Column("invoice_id", Id, ForeignKey("invoices.invoice_id"), primary_key=True),
+    Column("line_no", Integer, primary_key=True),
+    Column("visit_id", Id),
+    Column("slot", Integer, nullable=False),
+    Column("customer_id", Id, nullable=False),
+    Column("worker_id", Id),
+    Column("start_at", Instant, nullable=False),
+    Column("minutes_claimed", Integer, nullable=False),
+    Column("pence_claimed", BigInteger, nullable=False),
+    Index("ix_invoice_lines_visit", "visit_id", "slot"),
+)
+line_verdicts = Table(
+    "line_verdicts",
+    metadata,
+    Column("verdict_id", LogIndex, primary_key=True, autoincrement=True),
+    Column("invoice_id", Id, nullable=False),
+    Column("line_no", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("judged_at", Instant, nullable=False),
+    Column("verdict", String(12), nullable=False),  # pay, reduce, withhold, query, disallow
+    Column("payable_pence", BigInteger, nullable=False),
+    Column("reduced_pence", BigInteger, nullable=False),
+    Column("withheld_pence", BigInteger, nullable=False),
+    Column("disallowed_pence", BigInteger, nullable=False),
+    Column("minutes_evidenced", Integer, nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("words", Text, nullable=False),
+    UniqueConstraint("invoice_id", "line_no", "version"),
+)
