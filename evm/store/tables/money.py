@@ -70,8 +70,11 @@ line_verdicts = Table(
     Column("reduced_pence", BigInteger, nullable=False),
     Column("withheld_pence", BigInteger, nullable=False),
     Column("disallowed_pence", BigInteger, nullable=False),
+    Column("shadow_pence", BigInteger, nullable=False),  # paid only because the council's shadow mode still runs
     Column("minutes_evidenced", Integer, nullable=False),
     Column("reason", String(40), nullable=False),
     Column("words", Text, nullable=False),
+    Column("visit_version", Integer),  # of the visit this verdict rests on; None: no visit known
+    Column("evidence", JSON, nullable=False),  # event ids it rests on
     UniqueConstraint("invoice_id", "line_no", "version"),
 )
