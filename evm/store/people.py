@@ -1,0 +1,401 @@
+"""Councils, providers, branches, localities, customers, care workers and devices: rows in, domain values out. Not their plans."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import Row, Select, insert, select, tuple_
+from sqlalchemy.orm import Session
+
+from evm.domain.ids import BranchId, CouncilId, CustomerId, DeviceId, LocalityId, ProviderId, WorkerId
+from evm.domain.people import Branch, CareWorker, Council, Customer, Gender, Locality, Provider, Shift, TravelMode
+from evm.domain.place import Home
+from evm.store.tables import people as t
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRow:
+    """An enrolled device. `password_hash` is Mosquitto's own form, so that one hash serves both brokers; `worker` None: shared."""
+
+    provider: ProviderId
+    device: DeviceId
+    device_type: str
+    worker: WorkerId | None
+    password_hash: str
+    enrolled_at: datetime
+    revoked_at: datetime | None = None
+    signed: bool = False
+
+
+def add_councils(session: Session, *, councils: Sequence[Council]) -> None:
+    """Insert; a council that is there already is an IntegrityError (so for every `add_…` here)."""
+    _insert(session, t.councils, [{"council_id": c.council_id, "name": c.name} for c in councils])
+
+
+def add_providers(session: Session, *, providers: Sequence[Provider]) -> None:
+    _insert(session, t.providers, [{"provider_id": p.provider_id, "name": p.name} for p in providers])
+
+
+def add_branches(session: Session, *, branches: Sequence[Branch]) -> None:
+    _insert(
+        session,
+        t.branches,
+        [{"branch_id": b.branch_id, "provider_id": b.provider_id, "name": b.name, "phone": b.phone} for b in branches],
+    )
+
+
+def add_localities(session: Session, *, localities: Sequence[Locality]) -> None:
+    _insert(
+        session,
+        t.localities,
+        [
+            {
+                "locality_id": place.locality_id,
+                "council_id": place.council_id,
+                "name": place.name,
+                "outward_codes": list(place.outward_codes),
+            }
+            for place in localities
+        ],
+    )
+
+
+def add_customers(session: Session, *, customers: Sequence[Customer]) -> None:
+    """Insert the customers with their landlines and tags."""
+    _insert(session, t.customers, [_customer_values(c) for c in customers])
+    lines = [{"customer_id": c.customer_id, "line": line} for c in customers for line in c.landlines]
+    _insert(session, t.customer_landlines, lines)
+    _insert(session, t.customer_tags, [{"customer_id": c.customer_id, "tag": tag} for c in customers for tag in c.tags])
+
+
+def add_workers(session: Session, *, workers: Sequence[CareWorker]) -> None:
+    _insert(session, t.care_workers, [_worker_values(w) for w in workers])
+
+
+def add_devices(session: Session, *, devices: Sequence[DeviceRow]) -> None:
+    _insert(
+        session,
+        t.devices,
+        [
+            {
+                "provider_id": d.provider,
+                "device_id": d.device,
+                "device_type": d.device_type,
+                "worker_id": d.worker,
+                "password_hash": d.password_hash,
+                "enrolled_at": d.enrolled_at,
+                "revoked_at": d.revoked_at,
+                "signed": d.signed,
+            }
+            for d in devices
+        ],
+    )
+
+
+def revoke_device(session: Session, *, provider: ProviderId, device: DeviceId, now: datetime) -> bool:
+    """End a device's credential. True if it was enrolled and not yet revoked."""
+    ended = session.execute(
+        t.devices.update()
+        .where(t.devices.c.provider_id == provider, t.devices.c.device_id == device, t.devices.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(t.devices.c.device_id)
+    )
+    return ended.first() is not None
+
+
+def councils(session: Session) -> tuple[Council, ...]:
+    """Every council, by id."""
+    rows = session.execute(select(t.councils).order_by(t.councils.c.council_id))
+    return tuple(Council(council_id=CouncilId(r.council_id), name=r.name) for r in rows)
+
+
+def providers(session: Session) -> tuple[Provider, ...]:
+    """Every provider, by id."""
+    rows = session.execute(select(t.providers).order_by(t.providers.c.provider_id))
+    return tuple(Provider(provider_id=ProviderId(r.provider_id), name=r.name) for r in rows)
+
+
+def branches(session: Session, *, provider_id: ProviderId | None = None) -> tuple[Branch, ...]:
+    """Offices, by id; of one provider if asked."""
+    query = select(t.branches).order_by(t.branches.c.branch_id)
+    if provider_id is not None:
+        query = query.where(t.branches.c.provider_id == provider_id)
+    return tuple(
+        Branch(branch_id=BranchId(r.branch_id), provider_id=ProviderId(r.provider_id), name=r.name, phone=r.phone)
+        for r in session.execute(query)
+    )
+
+
+def localities(session: Session, *, council_id: CouncilId | None = None) -> tuple[Locality, ...]:
+    """Commissioned areas, by id; of one council if asked."""
+    query = select(t.localities).order_by(t.localities.c.locality_id)
+    if council_id is not None:
+        query = query.where(t.localities.c.council_id == council_id)
+    return tuple(
+        Locality(
+            locality_id=LocalityId(r.locality_id),
+            council_id=CouncilId(r.council_id),
+            name=r.name,
+            outward_codes=tuple(r.outward_codes),
+        )
+        for r in session.execute(query)
+    )
+
+
+def customers(
+    session: Session,
+    *,
+    provider_id: ProviderId | None = None,
+    locality_id: LocalityId | None = None,
+    customer_ids: Collection[CustomerId] | None = None,
+) -> tuple[Customer, ...]:
+    """Customers by id, with landlines and tags; every given condition must hold."""
+    query = select(t.customers).order_by(t.customers.c.customer_id)
+    if provider_id is not None:
+        query = query.where(t.customers.c.provider_id == provider_id)
+    if locality_id is not None:
+        query = query.where(t.customers.c.locality_id == locality_id)
+    if customer_ids is not None:
+        query = query.where(t.customers.c.customer_id.in_(sorted(set(customer_ids))))
+    found = [_customer(row) for row in session.execute(query)]
+    return _with_lines_and_tags(session, found)
+
+
+def customer(session: Session, *, customer_id: CustomerId) -> Customer | None:
+    """One customer, or None if unknown."""
+    found = customers(session, customer_ids=[customer_id])
+    return found[0] if found else None
+
+
+def workers(
+    session: Session,
+    *,
+    provider_id: ProviderId | None = None,
+    locality_id: LocalityId | None = None,
+    worker_ids: Collection[WorkerId] | None = None,
+) -> tuple[CareWorker, ...]:
+    """Care workers by id; every given condition must hold."""
+    query = select(t.care_workers).order_by(t.care_workers.c.worker_id)
+    if provider_id is not None:
+        query = query.where(t.care_workers.c.provider_id == provider_id)
+    if locality_id is not None:
+        query = query.where(t.care_workers.c.locality_id == locality_id)
+    if worker_ids is not None:
+        query = query.where(t.care_workers.c.worker_id.in_(sorted(set(worker_ids))))
+    return tuple(_worker(row) for row in session.execute(query))
+
+
+def worker(session: Session, *, worker_id: WorkerId) -> CareWorker | None:
+    """One care worker, or None if unknown."""
+    found = workers(session, worker_ids=[worker_id])
+    return found[0] if found else None
+
+
+def devices(
+    session: Session, *, provider_id: ProviderId | None = None, device_type: str | None = None
+) -> tuple[DeviceRow, ...]:
+    """Enrolled devices, revoked ones included, by provider and id."""
+    query = select(t.devices).order_by(t.devices.c.provider_id, t.devices.c.device_id)
+    if provider_id is not None:
+        query = query.where(t.devices.c.provider_id == provider_id)
+    if device_type is not None:
+        query = query.where(t.devices.c.device_type == device_type)
+    return tuple(_device(row) for row in session.execute(query))
+
+
+def devices_among(
+    session: Session, *, keys: Collection[tuple[ProviderId, DeviceId]]
+) -> dict[tuple[ProviderId, DeviceId], DeviceRow]:
+    """The enrolled ones of these (provider, device) pairs."""
+    query = select(t.devices).where(tuple_(t.devices.c.provider_id, t.devices.c.device_id).in_(sorted(set(keys))))
+    found = [_device(row) for row in session.execute(query)] if keys else []
+    return {(d.provider, d.device): d for d in found}
+
+
+def device(session: Session, *, provider: ProviderId, device: DeviceId) -> DeviceRow | None:
+    """One device, revoked or not; None if never enrolled."""
+    return devices_among(session, keys=[(provider, device)]).get((provider, device))
+
+
+def customers_of_tags(session: Session, *, tags: Collection[str]) -> dict[str, CustomerId]:
+    """Whose home each known tag stands in."""
+    query = select(t.customer_tags).where(t.customer_tags.c.tag.in_(sorted(set(tags))))
+    return {r.tag: CustomerId(r.customer_id) for r in session.execute(query)} if tags else {}
+
+
+def customer_of_tag(session: Session, *, tag: str) -> CustomerId | None:
+    """Whose home the tag stands in; None if unknown."""
+    return customers_of_tags(session, tags=[tag]).get(tag)
+
+
+def customers_of_lines(session: Session, *, lines: Collection[str]) -> dict[str, tuple[CustomerId, ...]]:
+    """Who is registered on each known landline (E.164); two for a couple, by id."""
+    found: dict[str, tuple[CustomerId, ...]] = {}
+    if lines:
+        query = select(t.customer_landlines).where(t.customer_landlines.c.line.in_(sorted(set(lines))))
+        for r in session.execute(query.order_by(t.customer_landlines.c.customer_id)):
+            found[r.line] = (*found.get(r.line, ()), CustomerId(r.customer_id))
+    return found
+
+
+def customers_of_line(session: Session, *, line: str) -> tuple[CustomerId, ...]:
+    """Who is registered on the landline (E.164), by id."""
+    return customers_of_lines(session, lines=[line]).get(line, ())
+
+
+def workers_of_numbers(session: Session, *, numbers: Collection[str]) -> dict[str, tuple[ProviderId, WorkerId]]:
+    """Which worker each dialled number stands for, with the worker's provider."""
+    c = t.care_workers.c
+    query = select(c.dialled_number, c.provider_id, c.worker_id).where(c.dialled_number.in_(sorted(set(numbers))))
+    rows = session.execute(query.order_by(c.worker_id.desc())) if numbers else ()
+    return {r.dialled_number: (ProviderId(r.provider_id), WorkerId(r.worker_id)) for r in rows}
+
+
+def worker_of_number(session: Session, *, number: str) -> WorkerId | None:
+    """The worker for whom the dialled number stands; None if unknown."""
+    found = workers_of_numbers(session, numbers=[number]).get(number)
+    return found[1] if found else None
+
+
+def workers_of_pins(
+    session: Session, *, pins: Collection[tuple[ProviderId, str]]
+) -> dict[tuple[ProviderId, str], WorkerId]:
+    """Which worker typed each (provider, PIN)."""
+    c = t.care_workers.c
+    query = select(c.provider_id, c.pin, c.worker_id).where(tuple_(c.provider_id, c.pin).in_(sorted(set(pins))))
+    rows = session.execute(query) if pins else ()
+    return {(ProviderId(r.provider_id), r.pin): WorkerId(r.worker_id) for r in rows}
+
+
+def worker_of_pin(session: Session, *, provider_id: ProviderId, pin: str) -> WorkerId | None:
+    """The worker of that provider with that PIN; None if nobody's."""
+    return workers_of_pins(session, pins=[(provider_id, pin)]).get((provider_id, pin))
+
+
+def _insert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(table), rows)
+
+
+def _customer_values(c: Customer) -> dict[str, Any]:
+    return {
+        "customer_id": c.customer_id,
+        "provider_id": c.provider_id,
+        "locality_id": c.locality_id,
+        "name": c.name,
+        "address": c.address,
+        "postcode": c.postcode,
+        "latitude": c.home.latitude,
+        "longitude": c.home.longitude,
+        "radius_m": c.home.radius_m,
+        "phone": c.phone,
+        "next_of_kin_name": c.next_of_kin_name,
+        "next_of_kin_phone": c.next_of_kin_phone,
+        "landline_code": c.landline_code,
+        "gender_required": c.gender_required,
+        "language_required": c.language_required,
+        "workers_excluded": sorted(c.workers_excluded),
+        "workers_preferred": list(c.workers_preferred),
+    }
+
+
+def _customer(r: Row[Any]) -> Customer:
+    return Customer(
+        customer_id=CustomerId(r.customer_id),
+        provider_id=ProviderId(r.provider_id),
+        locality_id=LocalityId(r.locality_id),
+        name=r.name,
+        address=r.address,
+        postcode=r.postcode,
+        home=Home(latitude=r.latitude, longitude=r.longitude, radius_m=r.radius_m),
+        phone=r.phone,
+        next_of_kin_name=r.next_of_kin_name,
+        next_of_kin_phone=r.next_of_kin_phone,
+        landline_code=r.landline_code,
+        gender_required=None if r.gender_required is None else Gender(r.gender_required),
+        language_required=r.language_required,
+        workers_excluded=frozenset(WorkerId(w) for w in r.workers_excluded),
+        workers_preferred=tuple(WorkerId(w) for w in r.workers_preferred),
+    )
+
+
+def _with_lines_and_tags(session: Session, found: Sequence[Customer]) -> tuple[Customer, ...]:
+    ids = [c.customer_id for c in found]
+    lines = _by_customer(session, t.customer_landlines, t.customer_landlines.c.line, ids)
+    tags = _by_customer(session, t.customer_tags, t.customer_tags.c.tag, ids)
+    return tuple(
+        replace(c, landlines=lines.get(c.customer_id, ()), tags=tags.get(c.customer_id, ()))
+        if c.customer_id in lines or c.customer_id in tags
+        else c
+        for c in found
+    )
+
+
+def _by_customer(session: Session, table: Any, column: Any, ids: Sequence[CustomerId]) -> dict[str, tuple[str, ...]]:
+    query: Select[Any] = select(table.c.customer_id, column).where(table.c.customer_id.in_(ids)).order_by(column)
+    found: dict[str, tuple[str, ...]] = {}
+    for customer_id, text in session.execute(query) if ids else ():
+        found[customer_id] = (*found.get(customer_id, ()), text)
+    return found
+
+
+def _worker_values(w: CareWorker) -> dict[str, Any]:
+    return {
+        "worker_id": w.worker_id,
+        "provider_id": w.provider_id,
+        "locality_id": w.locality_id,
+        "name": w.name,
+        "latitude": w.home.latitude,
+        "longitude": w.home.longitude,
+        "gender": w.gender,
+        "phone": w.phone,
+        "mode": w.mode,
+        "languages": sorted(w.languages),
+        "skills": sorted(w.skills),
+        "shifts": [
+            {"weekday": s.weekday, "since": s.since.isoformat(), "until": s.until.isoformat()} for s in w.shifts
+        ],
+        "leave": [day.isoformat() for day in w.leave],
+        "dialled_number": w.dialled_number,
+        "pin": w.pin,
+        "hours_day_max": w.hours_day_max,
+        "hours_week_max": w.hours_week_max,
+    }
+
+
+def _worker(r: Row[Any]) -> CareWorker:
+    return CareWorker(
+        worker_id=WorkerId(r.worker_id),
+        provider_id=ProviderId(r.provider_id),
+        locality_id=LocalityId(r.locality_id),
+        name=r.name,
+        home=Home(latitude=r.latitude, longitude=r.longitude),
+        gender=Gender(r.gender),
+        phone=r.phone,
+        mode=TravelMode(r.mode),
+        languages=frozenset(r.languages),
+        skills=frozenset(r.skills),
+        shifts=tuple(
+            Shift(weekday=s["weekday"], since=time.fromisoformat(s["since"]), until=time.fromisoformat(s["until"]))
+            for s in r.shifts
+        ),
+        leave=tuple(date.fromisoformat(day) for day in r.leave),
+        dialled_number=r.dialled_number,
+        pin=r.pin,
+        hours_day_max=r.hours_day_max,
+        hours_week_max=r.hours_week_max,
+    )
+
+
+def _device(r: Row[Any]) -> DeviceRow:
+    return DeviceRow(
+        provider=ProviderId(r.provider_id),
+        device=DeviceId(r.device_id),
+        device_type=r.device_type,
+        worker=None if r.worker_id is None else WorkerId(r.worker_id),
+        password_hash=r.password_hash,
+        enrolled_at=r.enrolled_at,
+        revoked_at=r.revoked_at,
+        signed=r.signed,
+    )
