@@ -35,3 +35,9 @@ class Policy:
     reassess_high: float = 1.15
     reassess_visits_min: int = 8
     reassess_refusals_min: int = 3
+    stay_hours_max: int = 24
+    same_stay_minutes_max: int = 30
+    not_delivered_share_max: float = 0.5
+    together_share_min: float = 0.8
+    accuracy_m_max: float = 200.0
+    cramming_visits_min: int = 12
