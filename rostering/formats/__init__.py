@@ -1,0 +1,7 @@
+"""File formats of instances and solutions, one a file, in the order in which an unknown file is tried."""
+
+from __future__ import annotations
+
+from rostering.formats import mankowska
+
+FORMATS = (mankowska,)

@@ -1,0 +1,97 @@
+"""When a search stops: small rules over its progress; they decide, they do not search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a search stands: iterations done, best objective so far, slots unfilled in it, iteration it was found."""
+
+    iterations: int
+    objective: int
+    unfilled: int
+    improved_at: int
+
+
+class StopRule(Protocol):
+    """Says whether to stop, given the progress. Rules that count only iterations make a solve repeatable."""
+
+    def __call__(self, progress: Progress) -> bool:
+        """True to stop now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Iterations:
+    """Stop after so many iterations: the same seed then gives the same roster on any machine."""
+
+    iterations_max: int
+
+    def __call__(self, progress: Progress) -> bool:
+        """True once the iterations are used up."""
+        return progress.iterations >= self.iterations_max
+
+
+@dataclass(slots=True)
+class Seconds:
+    """Stop after so many seconds of `clock` since this rule was made: not repeatable."""
+
+    seconds_max: float
+    clock: Callable[[], float] = time.monotonic
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    def __call__(self, progress: Progress) -> bool:
+        """True once the time is used up."""
+        return self.clock() - self._began >= self.seconds_max
+
+
+@dataclass(frozen=True, slots=True)
+class NoImprovement:
+    """Stop when the best roster has stood for so many iterations."""
+
+    iterations_max: int
+
+    def __call__(self, progress: Progress) -> bool:
+        """True when nothing better came for long enough."""
+        return progress.iterations - progress.improved_at >= self.iterations_max
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFeasible:
+    """Stop at the first roster with at most `unfilled_max` unfilled slots."""
+
+    unfilled_max: int = 0
+
+    def __call__(self, progress: Progress) -> bool:
+        """True once few enough slots are unfilled."""
+        return progress.unfilled <= self.unfilled_max
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Stop when the caller's `asked` says so; the best roster so far is kept."""
+
+    asked: Callable[[], bool]
+
+    def __call__(self, progress: Progress) -> bool:
+        """True when asked to stop."""
+        return self.asked()
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Stop when any of the rules says so."""
+
+    rules: tuple[StopRule, ...]
+
+    def __call__(self, progress: Progress) -> bool:
+        """True when one of the rules is."""
+        return any(rule(progress) for rule in self.rules)
