@@ -208,9 +208,12 @@ def devices_among(
     session: Session, *, keys: Collection[tuple[ProviderId, DeviceId]]
 ) -> dict[tuple[ProviderId, DeviceId], DeviceRow]:
     """The enrolled ones of these (provider, device) pairs."""
-    query = select(t.devices).where(tuple_(t.devices.c.provider_id, t.devices.c.device_id).in_(sorted(set(keys))))
+    query = select(t.devices).where(
+        t.devices.c.provider_id.in_(sorted({provider for provider, _ in keys})),
+        t.devices.c.device_id.in_(sorted({device for _, device in keys})),
+    )
     found = [_device(row) for row in session.execute(query)] if keys else []
-    return {(d.provider, d.device): d for d in found}
+    return {(d.provider, d.device): d for d in found if (d.provider, d.device) in keys}
 
 
 def device(session: Session, *, provider: ProviderId, device: DeviceId) -> DeviceRow | None:

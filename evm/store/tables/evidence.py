@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from evm.store.tables.base import Id, Instant, metadata
@@ -50,10 +51,17 @@ evidence = Table(
     Column("body", JSON, nullable=False),  # tasks, words, amendment, pop-back: what is not a column
     Column("flags", JSON, nullable=False),
     Column("waits", Boolean, nullable=False),
-    UniqueConstraint("provider_id", "device_id", "event_id", "sha256"),
+    UniqueConstraint("event_id", "device_id", "provider_id", "sha256"),
     Index("ix_evidence_customer_at", "customer_id", "at"),
     Index("ix_evidence_worker_at", "worker_id", "at"),
     Index("ix_evidence_device_sequence", "provider_id", "device_id", "sequence"),
+    Index(
+        "ix_evidence_fix",
+        "latitude",
+        "worker_id",
+        sqlite_where=text("latitude IS NOT NULL"),
+        postgresql_where=text("latitude IS NOT NULL"),
+    ),
 )
 quarantine = Table(
     "quarantine",

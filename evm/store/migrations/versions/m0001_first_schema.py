@@ -136,16 +136,23 @@ def upgrade() -> None:  # noqa: PLR0915 -- a list, not logic
         sa.Column("waits", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("log_index", name=op.f("pk_evidence")),
         sa.UniqueConstraint(
-            "provider_id",
-            "device_id",
             "event_id",
+            "device_id",
+            "provider_id",
             "sha256",
-            name=op.f("uq_evidence_provider_id_device_id_event_id_sha256"),
+            name=op.f("uq_evidence_event_id_device_id_provider_id_sha256"),
         ),
     )
     with op.batch_alter_table("evidence", schema=None) as batch_op:
         batch_op.create_index("ix_evidence_customer_at", ["customer_id", "at"], unique=False)
         batch_op.create_index("ix_evidence_device_sequence", ["provider_id", "device_id", "sequence"], unique=False)
+        batch_op.create_index(
+            "ix_evidence_fix",
+            ["latitude", "worker_id"],
+            unique=False,
+            sqlite_where=sa.text("latitude IS NOT NULL"),
+            postgresql_where=sa.text("latitude IS NOT NULL"),
+        )
         batch_op.create_index("ix_evidence_worker_at", ["worker_id", "at"], unique=False)
 
     op.create_table(
@@ -753,6 +760,11 @@ def downgrade() -> None:  # noqa: PLR0915 -- a list, not logic
     op.drop_table("line_verdicts")
     with op.batch_alter_table("evidence", schema=None) as batch_op:
         batch_op.drop_index("ix_evidence_worker_at")
+        batch_op.drop_index(
+            "ix_evidence_fix",
+            sqlite_where=sa.text("latitude IS NOT NULL"),
+            postgresql_where=sa.text("latitude IS NOT NULL"),
+        )
         batch_op.drop_index("ix_evidence_device_sequence")
         batch_op.drop_index("ix_evidence_customer_at")
 
