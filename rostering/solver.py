@@ -75,7 +75,7 @@ def solve(
     """
     params = params or Params()
     compiled = compile_problem(problem=problem)
-    rng = random.Random(seed)  # noqa: S311 -- a repeatable search, not a secret
+    rng = random.Random(seed)
     if _by_order(compiled, params):
         found = order.search(compiled=compiled, stop=stop, rng=rng, report=report)
     else:
@@ -98,7 +98,7 @@ def _by_runs(
     seed: int,
     report: Callable[[Progress], None] | None,
 ) -> Found:
-    first = construct(compiled=compiled, rng=rng)
+    first = construct(compiled=compiled)
     found = improve(
         start=first, stop=stop, rng=rng, ruin_mean=params.ruin_mean, temperature=params.temperature, report=report
     )

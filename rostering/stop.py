@@ -48,7 +48,7 @@ class Seconds:
     def __post_init__(self) -> None:
         self._began = self.clock()
 
-    def __call__(self, progress: Progress) -> bool:
+    def __call__(self, progress: Progress) -> bool:  # noqa: ARG002 -- the shape of every rule
         """True once the time is used up."""
         return self.clock() - self._began >= self.seconds_max
 
@@ -81,7 +81,7 @@ class Cancelled:
 
     asked: Callable[[], bool]
 
-    def __call__(self, progress: Progress) -> bool:
+    def __call__(self, progress: Progress) -> bool:  # noqa: ARG002 -- the shape of every rule
         """True when asked to stop."""
         return self.asked()
 

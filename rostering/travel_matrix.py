@@ -88,5 +88,5 @@ def _check_against_geodesic(places: Sequence[Place], metres: np.ndarray[Any, np.
     step = max(1, len(places) // CHECKED_PAIRS_MAX)
     for i in range(0, len(places) - 1, step):
         here, there = places[i], places[i + 1]
-        true = geodesic((here.latitude, here.longitude), (there.latitude, there.longitude)).meters
+        true = geodesic((here.latitude, here.longitude), (there.latitude, there.longitude)).meters  # type: ignore[no-untyped-call]
         assert abs(true - metres[i, i + 1]) <= TOLERANCE * true + 1.0, "great circle and geodesic disagree"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from rostering.constraint import Constraint, Encoding, RunTimes, Violation
 from rostering.problem import Problem, Worker
 from rostering.roster import Roster, Run
@@ -9,7 +11,7 @@ from rostering.roster import Roster, Run
 NAME = "availability"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """A run must lie in the time that is left of the worker's shifts once leave is cut out (one piece a run)."""
 
     def run(worker: Worker, times: RunTimes) -> bool:
@@ -54,7 +56,7 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
             wrong.append(Violation(rule=NAME, worker=worker.id, sentence=f"{worker.id} is on leave during the run"))
     for worker_id, runs in by_worker.items():
         runs.sort(key=lambda run: (run.leave, run.back))
-        for before, after in zip(runs, runs[1:], strict=False):
+        for before, after in pairwise(runs):
             if after.leave < before.back:
                 wrong.append(Violation(rule=NAME, worker=worker_id, sentence=f"two runs of {worker_id} overlap"))
     return tuple(wrong)

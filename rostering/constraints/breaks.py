@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from rostering.constraint import Constraint, Encoding, RunTimes, Violation
 from rostering.problem import Problem, Worker
 from rostering.roster import Roster
@@ -9,7 +11,7 @@ from rostering.roster import Roster
 NAME = "breaks"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """A long run must have a wait of the break's length at some stop after the first."""
 
     def run(worker: Worker, times: RunTimes) -> bool:
@@ -31,7 +33,7 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
         if rule is None or run.back - run.leave <= rule.after_seconds:
             continue
         longest = 0
-        for before, after in zip(run.stops, run.stops[1:], strict=False):
+        for before, after in pairwise(run.stops):
             longest = max(longest, after.start - before.end - after.travel_seconds)
         if longest < rule.seconds or len(run.stops) < 2:
             sentence = f"{run.worker} is out for {run.back - run.leave} s with no break over {longest} s"

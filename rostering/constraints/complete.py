@@ -11,7 +11,7 @@ from rostering.roster import Roster
 NAME = "complete"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """Nothing to ask: the search moves each slot between runs and the unfilled list."""
     return Encoding()
 

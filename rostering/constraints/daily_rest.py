@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rostering.constraint import Constraint, Encoding, RunTimes, Violation
 from rostering.problem import SECONDS_PER_DAY, Problem, Worker
@@ -16,7 +17,7 @@ from rostering.roster import Roster, Run
 NAME = "daily_rest"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """Neighbouring runs on different days, and the one before this horizon, are a rest apart."""
 
     def days(worker: Worker, runs: Sequence[RunTimes]) -> bool:
@@ -25,7 +26,7 @@ def encode(problem: Problem) -> Encoding:
             return False
         return all(
             after.leave - before.back >= rest
-            for before, after in zip(runs, runs[1:], strict=False)
+            for before, after in pairwise(runs)
             if before.leave // SECONDS_PER_DAY != after.leave // SECONDS_PER_DAY
         )
 

@@ -9,7 +9,7 @@ from rostering.roster import Roster
 NAME = "double_up_together"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """Once placed, a double-up's starts stay put, because two runs depend on them."""
 
     def anchored(demand: Demand) -> bool:

@@ -9,10 +9,10 @@ from rostering.roster import Roster
 NAME = "exclusions"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """A worker may take a slot when neither side excludes the other."""
 
-    def pair(demand: Demand, slot: int, worker: Worker) -> bool:
+    def pair(demand: Demand, _slot: int, worker: Worker) -> bool:
         return worker.id not in demand.excluded_workers and demand.customer not in worker.excluded_customers
 
     return Encoding(pair=pair)

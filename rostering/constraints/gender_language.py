@@ -9,10 +9,10 @@ from rostering.roster import Roster
 NAME = "gender_language"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """A worker may take a slot when gender and language are as asked, or nothing is asked."""
 
-    def pair(demand: Demand, slot: int, worker: Worker) -> bool:
+    def pair(demand: Demand, _slot: int, worker: Worker) -> bool:
         gender_fits = demand.gender is None or demand.gender == worker.gender
         return gender_fits and (demand.language is None or demand.language in worker.languages)
 

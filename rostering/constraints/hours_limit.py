@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rostering.constraint import Constraint, Encoding, RunTimes, Violation
 from rostering.problem import Problem, Worker
@@ -15,7 +16,7 @@ from rostering.roster import Roster
 NAME = "hours_limit"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """All runs of a worker together keep within the limit."""
 
     def days(worker: Worker, runs: Sequence[RunTimes]) -> bool:
@@ -39,7 +40,7 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
     worked: dict[str, int] = defaultdict(int)
     for run in roster.runs:
         worked[run.worker] += run.back - run.leave
-        for before, after in zip(run.stops, run.stops[1:], strict=False):
+        for before, after in pairwise(run.stops):
             idle = after.start - before.end - after.travel_seconds
             if idle >= workers[run.worker].own_time_seconds:
                 worked[run.worker] -= idle

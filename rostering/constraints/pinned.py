@@ -9,7 +9,7 @@ from rostering.roster import Roster
 NAME = "pinned"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """Only the pinned worker may take a pinned slot, and only at the pinned start."""
 
     def pair(demand: Demand, slot: int, worker: Worker) -> bool:

@@ -15,7 +15,7 @@ from rostering.roster import Roster, timed_run
 NAME = "popback_kept"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """Nothing to ask: the search places accepted pop-backs before ordinary visits and never removes them."""
     return Encoding()
 

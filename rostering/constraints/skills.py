@@ -9,7 +9,7 @@ from rostering.roster import Roster
 NAME = "skills"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """A worker may take a slot when its skills are a subset of theirs."""
 
     def pair(demand: Demand, slot: int, worker: Worker) -> bool:

@@ -9,7 +9,7 @@ from rostering.roster import Roster
 NAME = "travel_feasible"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """Nothing to ask: starts are computed from travel times."""
     return Encoding()
 

@@ -79,9 +79,7 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
             if other.customer != one.customer:
                 break
             between = spans[other.id][0] - spans[one.id][1]
-            if max(one.gap_seconds, other.gap_seconds) > max(0, between) or (
-                max(one.gap_seconds, other.gap_seconds) > 0 and between < 0
-            ):
+            if max(one.gap_seconds, other.gap_seconds) > max(0, between):
                 sentence = f"only {between} s between visits {one.id} and {other.id} of {one.customer}"
                 wrong.append(Violation(rule=NAME, visit=other.id, sentence=sentence))
     return tuple(wrong)

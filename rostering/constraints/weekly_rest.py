@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rostering.constraint import Constraint, Encoding, RunTimes, Violation
 from rostering.problem import SECONDS_PER_DAY, Problem, Worker
@@ -54,7 +55,7 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
         for worker_id, runs in sorted(out.items()):
             clipped = sorted((max(a, start), min(b, end)) for a, b in runs if a < end and b > start)
             marks = [(start, start), *clipped, (end, end)]
-            longest = max(after[0] - before[1] for before, after in zip(marks, marks[1:], strict=False))
+            longest = max(after[0] - before[1] for before, after in pairwise(marks))
             if longest < workers[worker_id].weekly_rest_seconds:
                 sentence = f"{worker_id} has at most {longest} s of rest in the week from {start} s"
                 wrong.append(Violation(rule=NAME, worker=worker_id, sentence=sentence))

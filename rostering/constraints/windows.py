@@ -9,7 +9,7 @@ from rostering.roster import Roster
 NAME = "windows"
 
 
-def encode(problem: Problem) -> Encoding:
+def encode(_problem: Problem) -> Encoding:
     """The windows themselves."""
 
     def starts(demand: Demand) -> tuple[Window, ...]:

@@ -72,7 +72,7 @@ def compile_problem(*, problem: Problem) -> Compiled:
         duties=duties,
         duties_of=duties_of,
         eligible=eligible,
-        soft_cost=tuple(tuple(_soft(problem, d, k) for k in range(len(d.slots))) for d in problem.demands),
+        soft_cost=tuple(tuple(_soft(problem, d) for _ in d.slots) for d in problem.demands),
         windows=tuple(legal_starts(encodings=encodings, demand=demand) for demand in problem.demands),
         anchored=tuple(any(e.anchored(d) for e in encodings if e.anchored) for d in problem.demands),
         fixed=tuple(demand.is_pinned or demand.must_keep for demand in problem.demands),
@@ -126,7 +126,7 @@ def _eligible(
     )
 
 
-def _soft(problem: Problem, demand: Demand, k: int) -> tuple[int, ...]:
+def _soft(problem: Problem, demand: Demand) -> tuple[int, ...]:
     weights, preferred, published = problem.weights, demand.preferred_workers, demand.published_workers
     costs: list[int] = []
     for worker in problem.workers:

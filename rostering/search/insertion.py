@@ -1,5 +1,7 @@
 """The cheapest place to put one visit into a roster that is being searched; it never moves other stops' order."""
 
+# ruff: noqa: PLR1730 -- in the innermost loop an `if` is far cheaper than `min` or `max`
+
 from __future__ import annotations
 
 import math
@@ -82,8 +84,8 @@ def pick_start(*, first: int, last: int, wanted: int | None, blocked: Sequence[S
 def insert(*, state: SearchState, d: int, blinks: Blinks | None = None, exhaustive: bool = False) -> bool:
     """Put visit d where it costs least, all of its slots or none; False when no gap takes it."""
     if len(state.compiled.demands[d].slots) == 2:
-        return _insert_pair(state, d, blinks, exhaustive)
-    return _insert_single(state, d, blinks, exhaustive)
+        return _insert_pair(state, d, blinks, PAIRS_MAX if exhaustive else PAIR_TRIES_MAX)
+    return _insert_single(state, d, blinks, PAIRS_MAX if exhaustive else TRIES_MAX)
 
 
 def _late_cost(compiled: Compiled, d: int, start: int) -> int:
@@ -91,7 +93,7 @@ def _late_cost(compiled: Compiled, d: int, start: int) -> int:
     return 0 if due is None or start <= due else compiled.problem.weights.lateness * (start - due)
 
 
-def _insert_single(state: SearchState, d: int, blinks: Blinks | None, exhaustive: bool) -> bool:
+def _insert_single(state: SearchState, d: int, blinks: Blinks | None, tries: int) -> bool:
     compiled = state.compiled
     options = [
         gap._replace(cost=gap.cost + _late_cost(compiled, d, gap.first))
@@ -100,7 +102,7 @@ def _insert_single(state: SearchState, d: int, blinks: Blinks | None, exhaustive
     ]
     options.sort()
     blocked = compiled.blocked(d, state.spans) if compiled.anchored[d] else []
-    for gap in options if exhaustive else options[:TRIES_MAX]:
+    for gap in options[:tries]:
         lo, hi = gap.window
         span: Span | None = None
         if compiled.anchored[d]:
@@ -116,11 +118,10 @@ def _insert_single(state: SearchState, d: int, blinks: Blinks | None, exhaustive
     return False
 
 
-def _insert_pair(state: SearchState, d: int, blinks: Blinks | None, exhaustive: bool) -> bool:
+def _insert_pair(state: SearchState, d: int, blinks: Blinks | None, keep: int) -> bool:
     compiled = state.compiled
     sync = compiled.demands[d].sync
     blocked = compiled.blocked(d, state.spans)
-    keep = PAIRS_MAX if exhaustive else PAIR_TRIES_MAX
     for window in compiled.windows[d]:
         second = (window[0] + sync.min_seconds, window[1] + sync.max_seconds)
         ones = sorted(gaps(state=state, d=d, k=0, window=window, blinks=blinks))

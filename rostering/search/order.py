@@ -4,6 +4,8 @@ It cannot express every rule of a roster (see can_express); rosters with hard wi
 The decoding (each visit in turn as early as its workers allow) makes deadlocks between double-ups impossible.
 """
 
+# ruff: noqa: PLR1730 -- in the innermost loop an `if` is far cheaper than `max`
+
 from __future__ import annotations
 
 import math
@@ -84,7 +86,7 @@ def search(
     cost = _cost(tables, order, who, math.inf)
     best, best_order, best_who = cost, order[:], who[:]
     found = Found(best=SearchState.empty(compiled=compiled), objective=0)
-    found.curve.append((0, best if best < math.inf else -1))
+    found.curve.append((0, int(min(cost, 2**62))))
     hot = max(1.0, _mean_leg(tables) * 1.5)
     improved_at = step = 0
     rounds = ROUND_ITERATIONS // PLATEAU
@@ -151,7 +153,7 @@ def _first_workers(tables: _Tables, order: list[int]) -> list[list[int]]:
     free, at = tables.start[:], tables.home[:]
     who: list[list[int]] = [[] for _ in order]
     for d in order:
-        for k, eligible in enumerate(tables.eligible[d]):
+        for eligible in tables.eligible[d]:
             options = [r for r in eligible if r not in who[d]] or list(eligible)
             who[d].append(min(options, key=lambda r: (free[r] + tables.matrix[at[r]][tables.place[d]], r)))
         if len(set(who[d])) < len(who[d]):
@@ -167,7 +169,9 @@ def _two_workers(tables: _Tables, d: int) -> list[int]:
     return next([a, b] for a in first for b in second if a != b)
 
 
-def _cost(tables: _Tables, order: list[int], who: list[list[int]], bound: float) -> float:
+def _cost(  # noqa: C901, PLR0912 -- one flat loop: calls would cost more than the work
+    tables: _Tables, order: list[int], who: list[list[int]], bound: float
+) -> float:
     """Points of the decoded order; infinite when a hard window or shift breaks, or as soon as `bound` is reached."""
     free, at = tables.start[:], tables.home[:]
     matrix, place, ready, due, services = tables.matrix, tables.place, tables.ready, tables.due, tables.services

@@ -32,7 +32,7 @@ class Found:
     columns: dict[tuple[int, tuple[object, ...]], Column] = field(default_factory=dict)
 
 
-def construct(*, compiled: Compiled, rng: random.Random) -> SearchState:
+def construct(*, compiled: Compiled) -> SearchState:
     """A first roster: pinned visits, then accepted pop-backs, then the rest by insertion, hardest first."""
     state = SearchState.empty(compiled=compiled)
     for d in sorted(state.absent, key=lambda d: _urgency(compiled, d)):
