@@ -104,8 +104,8 @@ def append_versions(
     (its attendance belongs to a planned visit now). Its versions stay; none of them is the newest any more."""
     wanted = {visit_key(visit): visit for visit in visits}
     bodies = {key: body_of(visit) for key, visit in wanted.items()}
-    old = {r.visit_key: r for r in _newest_rows(session, wanted)}
-    changed = [key for key, body in bodies.items() if key not in old or old[key].body != body]
+    old = _newest_bodies(session, wanted)
+    changed = [key for key, body in bodies.items() if old.get(key) != body]
     last = _last_versions(session, changed)
     withdrawn = [key for key in _unplanned_on(session, customer_days) if key not in wanted]
     _no_longer_newest(session, [*(key for key in changed if key in last), *withdrawn])
@@ -149,9 +149,12 @@ def reply_to_flag(session: Session, *, flag_id: int, reply: str) -> bool:
     return session.execute(query.returning(worker_flags.c.flag_id)).first() is not None
 
 
-def _newest_rows(session: Session, keys: Iterable[str]) -> Iterator[Row[Any]]:
+def _newest_bodies(session: Session, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for some in _chunks(keys):
-        yield from session.execute(select(t.c.visit_key, t.c.body).where(t.c.is_newest, t.c.visit_key.in_(some)))
+        query = select(t.c.visit_key, t.c.body).where(t.c.is_newest, t.c.visit_key.in_(some))
+        found.update((r.visit_key, r.body) for r in session.execute(query))
+    return found
 
 
 def _last_versions(session: Session, keys: Iterable[str]) -> dict[str, int]:
