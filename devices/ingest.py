@@ -128,7 +128,9 @@ class Ingest:
         for answer in answers:
             if answer.provider and answer.device:
                 by_device.setdefault((answer.provider, answer.device), []).append(answer)
-        return tuple(self._reply(session, provider, device, said, now) for (provider, device), said in by_device.items())
+        return tuple(
+            self._reply(session, provider, device, said, now) for (provider, device), said in by_device.items()
+        )
 
     def _reply(self, session: Session, provider: str, device: str, answers: list[Answer], now: datetime) -> Reply:
         stored = tuple(
@@ -137,7 +139,9 @@ class Ingest:
             if a.stored_index is not None and a.event_id is not None
         )
         refused = tuple(
-            v1.RefusedItem(event_id=a.event_id, sha256=a.sha256, reason=a.refusal) for a in answers if a.refusal is not None
+            v1.RefusedItem(event_id=a.event_id, sha256=a.sha256, reason=a.refusal)
+            for a in answers
+            if a.refusal is not None
         )
         challenge = self._challenge(session, provider, device, now) if stored else None
         gap = receive.resend_from(session, provider=ProviderId(provider), device=DeviceId(device)) if stored else None

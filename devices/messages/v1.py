@@ -126,7 +126,9 @@ class Event(Strict):
     visit: Id | None = None
     method: Proof
     position_digest: Sha256 | None = None
-    tasks: Annotated[tuple[TaskOutcome, ...], Field(max_length=64), BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
+    tasks: Annotated[
+        tuple[TaskOutcome, ...], Field(max_length=64), BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+    ] = ()
     words: Words | None = None
     popback_at: Instant | None = None
     popback_minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
@@ -194,8 +196,6 @@ MODELS: Final = (Envelope, Event, Position, Receipt, Status, RunNotice)
 def sha256_hex(content: bytes) -> str:
     """The SHA-256 of `content` in lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
-
-
 
 
 def decode_envelope(message: bytes) -> Envelope:

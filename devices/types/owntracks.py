@@ -20,7 +20,9 @@ from evm.domain.place import Position
 
 NAME: Final = "owntracks"
 _NAMESPACE: Final = uuid.UUID("6c1f7f0e-6f5b-5d0e-9d38-0d6b8d1f2a11")
-_SILENT: Final = frozenset({"lwt", "waypoint", "waypoints", "card", "status", "steps", "beacon", "dump", "cmd", "configuration"})
+_SILENT: Final = frozenset(
+    {"lwt", "waypoint", "waypoints", "card", "status", "steps", "beacon", "dump", "cmd", "configuration"}
+)
 _TRANSITIONS: Final = {"enter": EventKind.CHECK_IN, "leave": EventKind.CHECK_OUT}
 
 
@@ -69,7 +71,9 @@ def _transition(said: dict[str, Any], message: bytes, sender: Sender) -> Claim:
 
 
 def _sign_of_life(said: dict[str, Any], message: bytes, sender: Sender) -> Claim:
-    return _claim(message, sender, kind=EventKind.HEARTBEAT, at=_instant(said), key="location", customer=None, position=None)
+    return _claim(
+        message, sender, kind=EventKind.HEARTBEAT, at=_instant(said), key="location", customer=None, position=None
+    )
 
 
 def _claim(

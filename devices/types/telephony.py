@@ -29,7 +29,9 @@ FORM_BYTES_MAX: Final = 16 * 1024
 _NAMESPACE: Final = uuid.UUID("0b6f8a52-5a49-5f3c-8f4e-3f1d5f0f7c21")
 _CALL_SID: Final = re.compile(r"CA[0-9a-f]{32}")
 _DIGITS: Final = re.compile(r"[0-9]{0,12}(?:\*[0-9]{1,8}){0,16}")
-_WITHHELD: Final = frozenset({"", "anonymous", "restricted", "unavailable", "unknown", "+266696687", "+86282452253", "+7378742833"})
+_WITHHELD: Final = frozenset(
+    {"", "anonymous", "restricted", "unavailable", "unknown", "+266696687", "+86282452253", "+7378742833"}
+)
 
 
 def signature_is_valid(*, auth_token: str, public_url: str, form: Mapping[str, str], signature: str) -> bool:
@@ -60,7 +62,9 @@ def parse_form(message: bytes) -> dict[str, str]:
     if len(message) > FORM_BYTES_MAX:
         raise Refused("SIZE", f"a form of {len(message)} bytes; at most {FORM_BYTES_MAX}")
     try:
-        pairs = parse_qsl(message.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=200)
+        pairs = parse_qsl(
+            message.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=200
+        )
     except UnicodeDecodeError as error:
         raise Refused("ENCODING", "not an URL-encoded UTF-8 form") from error
     except ValueError as error:

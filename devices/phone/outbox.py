@@ -1,0 +1,228 @@
+"""A phone's outbox on disk: every event it ever recorded, appended and synced before the screen says "saved on phone", and the receipts
+that say it may be forgotten. Not the sending of it (devices.phone.link).
+
+One JSON object a line: `e` an event, `s` events stored, `r` an event refused, `c` a challenge. A kill at any instant leaves at most a torn
+last line, which never was promised to anybody and is cut off at the next start. Receipted events stay for 35 days, to answer
+`resend_from` after the server was restored."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from devices.messages.v1 import RefusedItem, StoredItem
+
+KEEP: Final = timedelta(days=35)
+
+
+class OutboxInUse(RuntimeError):
+    """Another process holds this outbox: two writers would fork the phone's chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One recorded event: the exact text that is sent and hashed, and the position text beside it."""
+
+    event_id: str
+    sequence: int
+    sha256: str
+    captured_at: str
+    payload: str
+    position: str | None = None
+
+    @property
+    def message(self) -> bytes:
+        """The envelope as it goes out, by MQTT and by HTTP alike."""
+        envelope = {"payload": self.payload}
+        if self.position is not None:
+            envelope["position"] = self.position
+        return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldChallenge:
+    """The server's last challenge, and when it came: in milliseconds of that boot's monotonic clock."""
+
+    challenge: str
+    monotonic_ms: int
+    boot_id: str
+
+
+class Outbox:
+    """Append-only. Not thread-safe: its phone holds a lock. `sync` is called after each event is written (os.fsync)."""
+
+    def __init__(self, *, path: Path, sync: Callable[[int], None] = os.fsync) -> None:
+        self._path = path
+        self._sync = sync
+        self.pending: dict[str, Entry] = {}
+        self.stored: dict[str, StoredItem] = {}
+        self.refused: dict[str, RefusedItem] = {}
+        self.challenge: HeldChallenge | None = None
+        self.last_sequence = 0
+        self.last_sha256: str | None = None
+        self._places: dict[int, tuple[int, str]] = {}  # sequence -> (offset in the file, event id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        self._lock()
+        self._load()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise OutboxInUse(f"{self._path} is open in another process") from error
+
+    def _load(self) -> None:
+        self._file.seek(0)
+        end = 0
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            self._apply(json.loads(line), end)
+            end += len(line)
+        self._file.truncate(end)
+        self._file.seek(0, os.SEEK_END)
+        self._end = end
+
+    def _apply(self, record: dict[str, Any], offset: int) -> None:
+        match record:
+            case {"e": event}:
+                self._keep(Entry(**event), offset)
+            case {"s": items}:
+                self._settle(StoredItem.model_validate(item) for item in items)
+            case {"r": item}:
+                self._reject(RefusedItem.model_validate(item))
+            case {"c": challenge}:
+                self.challenge = HeldChallenge(**challenge)
+            case _:
+                raise ValueError(f"{self._path}: a line at byte {offset} that is none of an outbox's")
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        self._file.close()
+
+    def append(self, entry: Entry) -> None:
+        """Write an event and sync it to disk; when this returns, a kill does not lose it."""
+        offset = self._end
+        self._write({"e": asdict(entry)})
+        self._sync(self._file.fileno())
+        self._keep(entry, offset)
+
+    def mark_stored(self, items: Sequence[StoredItem]) -> int:
+        """Keep receipts; answers how many events they newly settle. A receipt for other bytes than ours settles nothing.
+
+        Not synced: a lost receipt means a second sending and the same receipt again."""
+        ours = [item for item in items if self._is_pending(item)]
+        if ours:
+            self._write({"s": [item.model_dump() for item in ours]})
+            self._settle(ours)
+        return len(ours)
+
+    def mark_refused(self, item: RefusedItem) -> bool:
+        """Keep a refusal: the event is not sent again, the screen shows why. False when it is none of ours that waits."""
+        entry = self._refused_entry(item)
+        if entry is None:
+            return False
+        named = item.model_copy(update={"event_id": entry.event_id})
+        self._write({"r": named.model_dump()})
+        self._reject(named)
+        return True
+
+    def hold_challenge(self, challenge: HeldChallenge) -> None:
+        """Remember the newest challenge."""
+        self._write({"c": asdict(challenge)})
+        self.challenge = challenge
+
+    def since(self, sequence: int) -> Iterator[Entry]:
+        """Every event kept with this sequence number or a later one, receipted or not, in order; refused ones are left out."""
+        for number in sorted(n for n in self._places if n >= sequence):
+            offset, event_id = self._places[number]
+            if event_id not in self.refused:
+                yield self._at(offset)
+
+    def compact(self, *, now: datetime) -> int:
+        """Forget receipted events older than `KEEP`, by writing the file anew. Answers how many were forgotten."""
+        limit = (now - KEEP).astimezone(UTC)
+        entries = [self._at(offset) for _, (offset, _) in sorted(self._places.items())]
+        newest = entries[-1:]
+        kept = [e for e in entries if e.event_id in self.pending or datetime.fromisoformat(e.captured_at) >= limit]
+        kept = kept if kept else newest  # the chain's last link always stays
+        if len(kept) == len(entries):
+            return 0
+        self._rewrite(kept)
+        return len(entries) - len(kept)
+
+    def _rewrite(self, kept: Sequence[Entry]) -> None:
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            for entry in kept:
+                file.write(_line({"e": asdict(entry)}))
+            ids = {entry.event_id for entry in kept}
+            file.write(_line({"s": [item.model_dump() for key, item in self.stored.items() if key in ids]}))
+            for key, item in self.refused.items():
+                if key in ids:
+                    file.write(_line({"r": item.model_dump()}))
+            if self.challenge is not None:
+                file.write(_line({"c": asdict(self.challenge)}))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        self._file.close()
+        self.pending, self.stored, self.refused, self._places = {}, {}, {}, {}
+        self._file = self._path.open("a+b")
+        self._lock()
+        self._load()
+
+    def _keep(self, entry: Entry, offset: int) -> None:
+        self.pending[entry.event_id] = entry
+        self._places[entry.sequence] = (offset, entry.event_id)
+        self.last_sequence, self.last_sha256 = entry.sequence, entry.sha256
+
+    def _settle(self, items: Sequence[StoredItem] | Iterator[StoredItem]) -> None:
+        for item in items:
+            self.stored[item.event_id] = item
+            self.pending.pop(item.event_id, None)
+
+    def _reject(self, item: RefusedItem) -> None:
+        assert item.event_id is not None
+        self.refused[item.event_id] = item
+        self.pending.pop(item.event_id, None)
+
+    def _is_pending(self, item: StoredItem) -> bool:
+        entry = self.pending.get(item.event_id)
+        return entry is not None and entry.sha256 == item.sha256
+
+    def _refused_entry(self, item: RefusedItem) -> Entry | None:
+        from devices.messages.v1 import sha256_hex
+
+        if item.event_id is not None:
+            found = self.pending.get(item.event_id)
+            return found if found is not None and found.sha256 == item.sha256 else None
+        for entry in self.pending.values():
+            if item.sha256 in (entry.sha256, sha256_hex(entry.message)):
+                return entry
+        return None
+
+    def _at(self, offset: int) -> Entry:
+        self._file.flush()
+        line = b""
+        while not line.endswith(b"\n"):
+            piece = os.pread(self._file.fileno(), 4096, offset + len(line))
+            assert piece, "an offset past the end of the outbox"
+            line += piece[: piece.find(b"\n") + 1] if b"\n" in piece else piece
+        return Entry(**json.loads(line)["e"])
+
+    def _write(self, record: dict[str, Any]) -> None:
+        line = _line(record)
+        self._file.write(line)
+        self._file.flush()
+        self._end += len(line)
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
