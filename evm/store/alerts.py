@@ -1,4 +1,4 @@
-"""Alerts and what people did about them. Not the deadlines they come from (evm.store.deadlines) and not their sending (evm.store.outbox)."""
+"""Alerts and what people did about them. Not the deadlines they come from (deadlines.py) and not their sending (outbox.py)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
