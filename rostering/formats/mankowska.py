@@ -111,6 +111,11 @@ def parts(*, problem: Problem, roster: Roster) -> dict[str, float]:
     }
 
 
+def published_bound(*, lower_bound: int) -> float:
+    """A lower bound in ticks, as the published objective's third."""
+    return round(lower_bound / 3 / TICKS, 6)
+
+
 def _units(ticks: int) -> float:
     return ticks / TICKS if ticks % TICKS else ticks // TICKS
 
