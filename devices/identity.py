@@ -28,7 +28,7 @@ CREDENTIALS_FILE: Final = "server-credentials.json"
 _FORM: Final = re.compile(r"\$7\$(\d{1,7})\$([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+)")
 
 
-class UnknownServer(ValueError):
+class UnknownServerError(ValueError):
     """A server process asked for a credential under a name that is none of ours."""
 
 
@@ -105,7 +105,7 @@ def verify(session: Session, *, username: str, password: str) -> DeviceRow | Non
 def server_credential(*, directory: Path, name: str) -> Credential:
     """The credential of one of our processes (`ingest-1`, `server-downlink`), made at first use and kept in a file only we may read."""
     if not is_id(name) or not name.startswith(SERVER_PREFIXES):
-        raise UnknownServer(f"{name!r} is no server's name: it begins with one of {', '.join(SERVER_PREFIXES)}")
+        raise UnknownServerError(f"{name!r} is no server's name: it begins with one of {', '.join(SERVER_PREFIXES)}")
     known = _read(directory)
     if name not in known:
         known[name] = new_password()

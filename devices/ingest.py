@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from evm.services.receive import Answer, Incoming, Refused
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices import calls
@@ -21,7 +22,6 @@ from evm.domain.evidence import Claim
 from evm.domain.ids import DeviceId, ProviderId
 from evm.domain.policy import Policy
 from evm.services import receive
-from evm.services.receive import Answer, Incoming, Refused
 from evm.store import people
 from evm.store.people import DeviceRow
 

@@ -2,6 +2,6 @@
 
 from devices.phone.network import Network
 from devices.phone.phone import Phone
-from devices.phone.sender import Sender
+from devices.phone.plain_client import PlainClient
 
-__all__ = ["Network", "Phone", "Sender"]
+__all__ = ["Network", "Phone", "PlainClient"]

@@ -174,7 +174,7 @@ class Link:
             return
         try:
             self._on_message(message.topic, message.payload)
-        except Exception:
+        except Exception:  # noqa: BLE001 -- see the docstring
             _LOG.exception("%s cannot use a message on %s", self._endpoint.username, message.topic)
 
     def _disconnected(self, client: paho.Client, _userdata: Any, _flags: Any, _reason: Any, _properties: Any) -> None:

@@ -19,7 +19,7 @@ from devices.messages.v1 import RefusedItem, StoredItem
 KEEP: Final = timedelta(days=35)
 
 
-class OutboxInUse(RuntimeError):
+class OutboxInUseError(RuntimeError):
     """Another process holds this outbox: two writers would fork the phone's chain."""
 
 
@@ -75,7 +75,7 @@ class Outbox:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise OutboxInUse(f"{self._path} is open in another process") from error
+            raise OutboxInUseError(f"{self._path} is open in another process") from error
 
     def _load(self) -> None:
         self._file.seek(0)
@@ -151,7 +151,7 @@ class Outbox:
         entries = [self._at(offset) for _, (offset, _) in sorted(self._places.items())]
         newest = entries[-1:]
         kept = [e for e in entries if e.event_id in self.pending or datetime.fromisoformat(e.captured_at) >= limit]
-        kept = kept if kept else newest  # the chain's last link always stays
+        kept = kept or newest  # the chain's last link always stays
         if len(kept) == len(entries):
             return 0
         self._rewrite(kept)

@@ -6,7 +6,7 @@ from devices.phone.link import Endpoint, Link
 from devices.phone.network import Network
 
 
-class Sender:
+class PlainClient:
     """Publishes while connected and keeps what is given before. Messages are `(topic, message)`, QoS 1."""
 
     def __init__(self, *, network: Network, host: str, port: int, username: str, password: str) -> None:

@@ -1,0 +1,194 @@
+"""The embedded broker, for the demo and small sites. Not any client, and not Mosquitto's files (devices.mosquitto).
+
+Both brokers know the same users: every enrolled device as `{provider}.{device}`, and our own server processes. The embedded broker is amqtt on a
+thread of its own, behind our own plugins: it asks the device table at every connection, and at most `REVOKED_SECONDS_MAX` after a
+credential was revoked it lets the device neither publish nor receive. amqtt speaks MQTT 3.1.1 only and may drop what is under way;
+receipts and outboxes heal that."""
+
+import asyncio
+import hmac
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from amqtt.broker import Broker
+from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.session import Session as MqttSession
+from sqlalchemy.orm import Session, sessionmaker
+
+from devices import identity, topics
+from devices.identity import Credential
+from devices.topics import device_of_username
+from evm.domain.ids import DeviceId, ProviderId
+from evm.store import people
+
+REVOKED_SECONDS_MAX: Final = 30.0
+START_SECONDS_MAX: Final = 20.0
+
+
+class BrokerFailedError(RuntimeError):
+    """The embedded broker did not start, or asked for its port too early."""
+
+
+class Accounts:
+    """Who may connect to the embedded broker: the device table and the servers' credentials."""
+
+    def __init__(self, *, sessions: sessionmaker[Session], servers: Iterable[Credential]) -> None:
+        self._sessions = sessions
+        self._servers = {server.username: server.password for server in servers}
+        self._valid: dict[str, float] = {}
+
+    def lets_in(self, *, name: str, password: str) -> bool:
+        """Whether this is the password of that server process or enrolled device."""
+        if name in self._servers:
+            return hmac.compare_digest(password.encode(), self._servers[name].encode())
+        with self._sessions() as session:
+            known = identity.verify(session, username=name, password=password) is not None
+        if known:
+            self._valid[name] = time.monotonic()
+        return known
+
+    def still_valid(self, name: str) -> bool:
+        """Whether a connected user's credential stands; a device is looked up again every `REVOKED_SECONDS_MAX`."""
+        if name in self._servers:
+            return True
+        seen_at = self._valid.get(name)
+        if seen_at is not None and time.monotonic() - seen_at < REVOKED_SECONDS_MAX:
+            return True
+        pair = device_of_username(name)
+        if pair is None:
+            return False
+        with self._sessions() as session:
+            row = people.device(session, provider=ProviderId(pair[0]), device=DeviceId(pair[1]))
+        if row is None or row.revoked_at is not None:
+            self._valid.pop(name, None)
+            return False
+        self._valid[name] = time.monotonic()
+        return True
+
+
+class DeviceTablePlugin(BaseAuthPlugin, BaseTopicPlugin):
+    """amqtt's authentication and topic checks, answered by `Accounts` and `devices.topics`."""
+
+    @dataclass
+    class Config:
+        """`accounts` is an `Accounts`; amqtt builds this from the broker's configuration."""
+
+        accounts: Any = None
+
+    def __init__(self, context: BaseContext) -> None:
+        super().__init__(context)
+        self._accounts: Accounts = self.config.accounts
+
+    async def authenticate(self, *, session: MqttSession) -> bool | None:
+        """A known user, whose client id is its user name, and whose will (if any) speaks on its own status topic."""
+        name, password = session.username, session.password
+        if not name or password is None or session.client_id != name:
+            return False
+        if session.will_flag and not _is_status_of(name, session.will_topic):
+            return False
+        return await asyncio.to_thread(self._accounts.lets_in, name=name, password=password)
+
+    async def topic_filtering(
+        self, *, session: MqttSession | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool | None:
+        """The access rules of protocol v1, by client id: at authentication it was found equal to the user name."""
+        if session is None or session.client_id is None or topic is None:
+            return False
+        name = session.client_id
+        if not self._accounts.still_valid(name):
+            return False
+        if action == Action.PUBLISH:
+            return topics.may_publish(user=name, topic=topic)
+        if action == Action.RECEIVE:
+            return topics.may_receive(user=name, topic=topic)
+        return topics.may_subscribe(user=name, topic_filter=topic)
+
+
+def _is_status_of(name: str, topic: str | None) -> bool:
+    address = topics.parse(topic or "")
+    return (
+        address is not None
+        and address.leaf == "status"
+        and device_of_username(name) == (address.provider, address.device)
+    )
+
+
+class EmbeddedBroker:
+    """amqtt on a thread and loop of its own. `port` 0 takes a free one; `port` after `start` tells which."""
+
+    def __init__(
+        self,
+        *,
+        sessions: sessionmaker[Session],
+        servers: Iterable[Credential],
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self._accounts = Accounts(sessions=sessions, servers=servers)
+        self.host = host
+        self._wanted_port = port
+        self._port: int | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="embedded-broker", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on. Raises `BrokerFailedError` before `start`."""
+        if self._port is None:
+            raise BrokerFailedError("the embedded broker is not started")
+        return self._port
+
+    def start(self) -> None:
+        """Start and wait until it listens. Raises `BrokerFailedError`."""
+        self._thread.start()
+        if not self._started.wait(START_SECONDS_MAX) or self._port is None:
+            raise BrokerFailedError(f"the embedded broker does not start: {self._failure}") from self._failure
+
+    def stop(self) -> None:
+        """Stop listening, drop all connections and end the thread."""
+        if self._loop is not None and self._end is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join(timeout=15)
+
+    def _run(self) -> None:
+        _quieten()
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 -- handed to the thread that waits in `start`
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        broker = Broker(self._config(), loop=self._loop)
+        await broker.start()
+        self._port = _listening_port(broker)
+        self._started.set()
+        await self._end.wait()
+        await broker.shutdown()
+
+    def _config(self) -> BrokerConfig:
+        return BrokerConfig(
+            listeners={"default": ListenerConfig(bind=f"{self.host}:{self._wanted_port}", max_connections=-1)},
+            plugins={f"{DeviceTablePlugin.__module__}.{DeviceTablePlugin.__qualname__}": {"accounts": self._accounts}},
+        )
+
+
+def _listening_port(broker: Broker) -> int:
+    instance: Any = broker._servers["default"].instance  # noqa: SLF001 -- amqtt tells the port in no other way
+    return int(instance.sockets[0].getsockname()[1])
+
+
+def _quieten() -> None:
+    """Amqtt logs a line for each packet; only what went wrong is of interest."""
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
