@@ -13,7 +13,7 @@ from rostering.constraint import Encoding
 from rostering.constraints import CONSTRAINTS
 from rostering.lines import Line, Place, lines_of, places_in
 from rostering.problem import Demand, Problem, Window, Worker
-from rostering.roster import Nearest, Roster, Run, Stop
+from rostering.roster import Nearest, Roster, Run
 from rostering.verify import violations
 
 NEAREST_MAX = 3

@@ -6,13 +6,14 @@ first window. Shifts belong to the day in which they start, so a night shift may
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from rostering.constraint import Violation
 from rostering.explain import score
 from rostering.lower_bound import lower_bound
-from rostering.problem import SECONDS_PER_DAY, Demand, Problem, Shift, Worker
+from rostering.problem import SECONDS_PER_DAY, Demand, Problem, Shift, Window, Worker
 from rostering.roster import Roster, Run, Unfilled
 from rostering.solver import Params, Result, RosterFaultError, solve
 from rostering.stop import StopRule
@@ -51,7 +52,9 @@ def solve_week(
     curve: list[tuple[int, int]] = []
     iterations = 0
     for day in range(start_day, end_day):
-        today = _day_problem(problem, day, end_day, by_day[day], carried)
+        demands, out = _clear_of(problem, runs, by_day[day])
+        today = _day_problem(problem, day, demands, carried)
+        unfilled += out
         result = solve(problem=today, stop=stop_for_day(day), seed=seed + day, params=params)
         runs += result.roster.runs
         unfilled += result.roster.unfilled
@@ -90,18 +93,43 @@ def _by_day(problem: Problem, start_day: int, end_day: int) -> Mapping[int, tupl
     return {day: tuple(demands) for day, demands in days.items()}
 
 
-def _day_problem(
-    problem: Problem, day: int, end_day: int, demands: tuple[Demand, ...], carried: Mapping[str, _Carried]
-) -> Problem:
+def _clear_of(
+    problem: Problem, runs: list[Run], demands: tuple[Demand, ...]
+) -> tuple[tuple[Demand, ...], list[Unfilled]]:
+    """The day's demands with windows cut clear of visits of days before; those left without a start are unfilled."""
+    by_id = problem.demand_by_id()
+    placed: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for run in runs:
+        for stop in run.stops:
+            before = by_id[stop.visit]
+            placed[before.customer].append((stop.end, before.gap_seconds))
+    clear: list[Demand] = []
+    out: list[Unfilled] = []
+    for demand in demands:
+        gaps = [(end, max(gap, demand.gap_seconds)) for end, gap in placed[demand.customer]]
+        free = max((end + gap for end, gap in gaps if gap), default=None)
+        if free is None:
+            clear.append(demand)
+            continue
+        windows = tuple(Window(max(w.earliest, free), w.latest) for w in demand.windows if w.latest >= free)
+        if windows and (demand.pinned_start is None or demand.pinned_start >= free):
+            clear.append(replace(demand, windows=windows))
+        else:
+            reason = "a visit of the day before ends too close to it (visit_gap)"
+            out += [Unfilled(visit=demand.id, slot=k, reason=reason) for k in range(len(demand.slots))]
+    return tuple(clear), out
+
+
+def _day_problem(problem: Problem, day: int, demands: tuple[Demand, ...], carried: Mapping[str, _Carried]) -> Problem:
     begin = day * SECONDS_PER_DAY
-    workers = tuple(
-        _worker_today(worker, begin, end_day, carried[worker.id], problem.horizon) for worker in problem.workers
-    )
+    workers = tuple(_worker_today(worker, begin, carried[worker.id], problem.horizon) for worker in problem.workers)
     return replace(problem, demands=demands, workers=workers, horizon=Shift(begin, begin + SECONDS_PER_DAY))
 
 
-def _worker_today(worker: Worker, begin: int, end_day: int, so_far: _Carried, horizon: Shift) -> Worker:
-    shifts = tuple(s for s in worker.shifts if begin <= s.start < begin + SECONDS_PER_DAY)
+def _worker_today(worker: Worker, begin: int, so_far: _Carried, horizon: Shift) -> Worker:
+    today = (s for s in worker.shifts if begin <= s.start < begin + SECONDS_PER_DAY)
+    out_until = begin if so_far.last_back is None else so_far.last_back
+    shifts = tuple(Shift(max(s.start, out_until), s.end) for s in today if s.end >= out_until)
     if _needs_rest_today(worker, begin, so_far, horizon):
         shifts = ()
     limit = worker.hours_limit_seconds

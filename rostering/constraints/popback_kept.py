@@ -13,6 +13,7 @@ from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster, timed_run
 
 NAME = "popback_kept"
+DAY_SECONDS_MAX = 36 * 3_600
 
 
 def encode(_problem: Problem) -> Encoding:
@@ -21,7 +22,12 @@ def encode(_problem: Problem) -> Encoding:
 
 
 def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
-    """Accepted pop-backs left unfilled that some worker could do if it were not for ordinary visits."""
+    """Accepted pop-backs left unfilled that some worker could do if it were not for ordinary visits.
+
+    A horizon over a day is checked by its days: hours and rest of other days would be guessed here.
+    """
+    if problem.horizon.end - problem.horizon.start > DAY_SECONDS_MAX:
+        return ()
     lost = {unfilled.visit for unfilled in roster.unfilled}
     wrong: list[Violation] = []
     for demand in problem.demands:

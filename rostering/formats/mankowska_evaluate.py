@@ -107,8 +107,8 @@ def _check_caregivers(given: Any, answer: Any, services: list[_Service], faults:
 
 def _check_patients(given: Any, services: list[_Service], faults: list[str]) -> list[Decimal]:
     by_patient: dict[str, list[_Service]] = defaultdict(list)
-    for done in services:
-        by_patient[done.patient].append(done)
+    for each in services:
+        by_patient[each.patient].append(each)
     late: list[Decimal] = []
     for patient in given["patients"]:
         name, done = patient["id"], by_patient[patient["id"]]
