@@ -66,8 +66,14 @@ def append(session: Session, *, rows: Sequence[NewRow]) -> tuple[int, ...]:
     """Append, and answer each row's log index in the order given."""
     if not rows:
         return ()
-    query = insert(t).returning(t.c.log_index, sort_by_parameter_order=True)
-    return tuple(session.execute(query, [_values(row) for row in rows]).scalars())
+    c = t.c
+    query = insert(t).returning(c.log_index, c.event_id, c.device_id, c.provider_id, c.sha256)
+    found = {
+        (r.event_id, r.device_id, r.provider_id, r.sha256): r.log_index
+        for r in session.execute(query, [_values(row) for row in rows])
+    }
+    asked = (row.evidence for row in rows)
+    return tuple(found[e.event_id, e.device, e.provider, e.sha256] for e in asked)
 
 
 def append_many(session: Session, *, rows: Sequence[NewRow]) -> int:
@@ -177,11 +183,9 @@ def events(
     return tuple(_stored(r) for r in session.execute(query))
 
 
-def fixes_seen(
-    session: Session, *, fixes: Collection[tuple[WorkerId | None, float, float]]
-) -> frozenset[tuple[str, float, float]]:
+def fixes_seen(session: Session, *, fixes: Collection[tuple[str, float, float]]) -> frozenset[tuple[str, float, float]]:
     """Which of these (worker, latitude, longitude), exact to the last digit, stand in the log already."""
-    wanted = {(w, lat, lon) for w, lat, lon in fixes if w is not None}
+    wanted = set(fixes)
     workers = sorted({w for w, _, _ in wanted})
     latitudes = sorted({lat for _, lat, _ in wanted})
     c = t.c
