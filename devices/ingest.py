@@ -4,12 +4,14 @@ HTTP and telephony all call `Ingest.take`, and none acknowledges to its sender b
 What cannot be read or is not allowed is kept whole in quarantine with its reason and gets a refusal; it never blocks the next message.
 An error of the database leaves `take` as an exception: nothing was stored, nothing may be acknowledged, and the caller tries again."""
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from evm.services.receive import Answer, Incoming, Refused
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices import calls
@@ -17,16 +19,24 @@ from devices.messages import v1
 from devices.messages.strict_json import Refused as Unreadable
 from devices.topics import parse
 from devices.types import TYPES, Decoded, Sender
+from devices.types.popback_v1 import NAME as PHONE_NAME
 from devices.types.telephony import NAME as TELEPHONY_NAME
 from evm.domain.evidence import Claim
 from evm.domain.ids import DeviceId, ProviderId
 from evm.domain.policy import Policy
 from evm.services import receive
-from evm.store import people
+from evm.services.device_progress import next_missing
+from evm.services.receive import Answer, Incoming, Refused
+from evm.store import ingest_state, people
 from evm.store.people import DeviceRow
 
 CHALLENGE_EVERY: Final = timedelta(seconds=30)
 TELEPHONY_CHANNEL: Final = "telephony"
+UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeoutError)
+"""The database is gone, locked or full: nobody's message is at fault, and the whole batch is tried again later."""
+
+DeviceKey = tuple[ProviderId, DeviceId]
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,25 @@ class Reply:
     receipt: v1.Receipt
 
 
+@dataclass(slots=True, kw_only=True)
+class _Read:
+    """A batch as it was read: what goes to `receive`, and what the replies need beside its answers, by place in `items`."""
+
+    items: list[Incoming | Refused] = field(default_factory=list)
+    payload_sha256: dict[int, str] = field(default_factory=dict)
+    unanswered: set[int] = field(default_factory=set)
+    phones: set[DeviceKey] = field(default_factory=set)
+
+    def refuse(self, received: Received, unreadable: Unreadable) -> None:
+        """Quarantine it. A retained copy gets no refusal: its original may be stored, or still on its way."""
+        at = len(self.items)
+        if unreadable.sha256 is not None:
+            self.payload_sha256[at] = unreadable.sha256
+        if received.retained:
+            self.unanswered.add(at)
+        self.items.append(_refused(received, unreadable))
+
+
 class Ingest:
     """The one way in. Safe to call from several threads; every call is one transaction of its own."""
 
@@ -76,15 +105,38 @@ class Ingest:
     def take(self, batch: Sequence[Received]) -> tuple[Reply, ...]:
         """Store what can be stored, quarantine the rest, commit, and answer one reply per device in order of first appearance.
 
-        Raises what the database raises, with nothing stored."""
+        Raises the database's errors of operation (gone, locked, full) with nothing stored. Any other error is one message's: the batch
+        is taken again message by message, and the one that fails alone is quarantined as INTERNAL, so that it blocks no other."""
+        try:
+            return self._take(batch)
+        except UNAVAILABLE:
+            raise
+        except Exception:  # noqa: BLE001 -- poison must not stop the flow: it is logged, isolated and quarantined
+            _LOG.exception("a batch of %d failed; taking its messages one by one", len(batch))
+            return tuple(reply for received in batch for reply in self._take_alone(received))
+
+    def _take_alone(self, received: Received) -> tuple[Reply, ...]:
+        try:
+            return self._take([received])
+        except UNAVAILABLE:
+            raise
+        except Exception:  # noqa: BLE001 -- as above
+            _LOG.exception("a message on %s is quarantined", received.topic)
+            return self._take([received], poison=True)
+
+    def _take(self, batch: Sequence[Received], *, poison: bool = False) -> tuple[Reply, ...]:
         now = self._clock()
         with self._sessions.begin() as session:
-            batch = [self._owned(session, received) for received in batch]
-            items = self._items(session, batch, now)
-            answers = receive.receive(session, items=items, now=now, policies=self._policy)
-            receipts = self._receipts(session, answers, now)
-        self._challenged.update({(r.provider, r.device): now for r in receipts if r.receipt.challenge is not None})
-        return receipts
+            read = _Read()
+            if poison:
+                for received in batch:
+                    read.refuse(received, Unreadable("INTERNAL", "the server could not deal with this message"))
+            else:
+                self._read_all(session, batch, now, read)
+            answers = receive.receive(session, items=read.items, now=now, policies=self._policy)
+            replies = self._replies(session, read, answers, now)
+        self._challenged.update({(r.provider, r.device): now for r in replies if r.receipt.challenge is not None})
+        return replies
 
     def _owned(self, session: Session, received: Received) -> Received:
         if received.channel != TELEPHONY_CHANNEL or received.provider:
@@ -92,17 +144,18 @@ class Ingest:
         owner = calls.provider_of_call(session, message=received.message, default=self._telephony_provider)
         return replace(received, provider=owner or "", device=calls.DEVICE)
 
-    def _items(self, session: Session, batch: Sequence[Received], now: datetime) -> list[Incoming | Refused]:
-        keys = {(ProviderId(r.provider), DeviceId(r.device)) for r in batch if r.provider}
-        enrolled = people.devices_among(session, keys=keys)
-        items: list[Incoming | Refused] = []
-        for received in batch:
+    def _read_all(self, session: Session, batch: Sequence[Received], now: datetime, read: "_Read") -> None:
+        owned = [self._owned(session, received) for received in batch]
+        enrolled = people.devices_among(
+            session, keys={(ProviderId(r.provider), DeviceId(r.device)) for r in owned if r.provider}
+        )
+        read.phones = {key for key, row in enrolled.items() if row.device_type == PHONE_NAME}
+        for received in owned:
+            device = enrolled.get((ProviderId(received.provider), DeviceId(received.device)))
             try:
-                device = enrolled.get((ProviderId(received.provider), DeviceId(received.device)))
-                items += self._read(session, received, device, now, items)
+                read.items += self._read(session, received, device, now, read.items)
             except Unreadable as unreadable:
-                items.append(_refused(received, unreadable))
-        return items
+                read.refuse(received, unreadable)
 
     def _read(
         self,
@@ -123,40 +176,43 @@ class Ingest:
             found = tuple(d for d in completed if d is not None)
         return [_incoming(decoded, received) for decoded in found]
 
-    def _receipts(self, session: Session, answers: Sequence[Answer], now: datetime) -> tuple[Reply, ...]:
-        by_device: dict[tuple[str, str], list[Answer]] = {}
-        for answer in answers:
-            if answer.provider and answer.device:
-                by_device.setdefault((answer.provider, answer.device), []).append(answer)
+    def _replies(self, session: Session, read: "_Read", answers: Sequence[Answer], now: datetime) -> tuple[Reply, ...]:
+        stored: dict[DeviceKey, list[v1.StoredItem]] = {}
+        refused: dict[DeviceKey, list[v1.RefusedItem]] = {}
+        for at, answer in enumerate(answers):
+            if answer.provider is None or answer.device is None or at in read.unanswered:
+                continue
+            key = (ProviderId(answer.provider), DeviceId(answer.device))
+            stored.setdefault(key, [])
+            if answer.stored_index is not None and answer.event_id is not None:
+                item = v1.StoredItem(event_id=answer.event_id, sha256=answer.sha256, index=answer.stored_index)
+                stored[key].append(item)
+            elif answer.refusal is not None:
+                sha256 = read.payload_sha256.get(at, answer.sha256)
+                bad = v1.RefusedItem(event_id=answer.event_id, sha256=sha256, reason=answer.refusal)
+                refused.setdefault(key, []).append(bad)
+        progress = ingest_state.progress(session, devices=read.phones)
         return tuple(
-            self._reply(session, provider, device, said, now) for (provider, device), said in by_device.items()
+            Reply(
+                provider=key[0],
+                device=key[1],
+                receipt=v1.Receipt(
+                    stored=tuple(items),
+                    refused=tuple(refused.get(key, ())),
+                    challenge=self._challenge(session, *key, now) if items and key in read.phones else None,
+                    resend_from=next_missing(progress.get(key)) if items else None,
+                ),
+            )
+            for key, items in stored.items()
         )
 
-    def _reply(self, session: Session, provider: str, device: str, answers: list[Answer], now: datetime) -> Reply:
-        stored = tuple(
-            v1.StoredItem(event_id=a.event_id, sha256=a.sha256, index=a.stored_index)
-            for a in answers
-            if a.stored_index is not None and a.event_id is not None
-        )
-        refused = tuple(
-            v1.RefusedItem(event_id=a.event_id, sha256=a.sha256, reason=a.refusal)
-            for a in answers
-            if a.refusal is not None
-        )
-        challenge = self._challenge(session, provider, device, now) if stored else None
-        gap = receive.resend_from(session, provider=ProviderId(provider), device=DeviceId(device)) if stored else None
-        receipt = v1.Receipt(stored=stored, refused=refused, challenge=challenge, resend_from=gap)
-        return Reply(provider=provider, device=device, receipt=receipt)
-
-    def _challenge(self, session: Session, provider: str, device: str, now: datetime) -> str | None:
+    def _challenge(self, session: Session, provider: ProviderId, device: DeviceId, now: datetime) -> str | None:
         """A fresh challenge when the device's last one has aged; only devices that answered something real get one."""
         last = self._challenged.get((provider, device))
         if last is not None and timedelta(0) <= now - last < CHALLENGE_EVERY:
             return None
         challenge = self._new_challenge()
-        receive.issue_challenge(
-            session, provider=ProviderId(provider), device=DeviceId(device), now=now, challenge=challenge
-        )
+        receive.issue_challenge(session, provider=provider, device=device, now=now, challenge=challenge)
         return challenge
 
 

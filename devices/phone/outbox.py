@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from devices.messages.v1 import RefusedItem, StoredItem
+from devices.messages.v1 import RefusedItem, StoredItem, sha256_hex
 
 KEEP: Final = timedelta(days=35)
 
@@ -198,11 +198,9 @@ class Outbox:
         return entry is not None and entry.sha256 == item.sha256
 
     def _refused_entry(self, item: RefusedItem) -> Entry | None:
-        from devices.messages.v1 import sha256_hex
-
         if item.event_id is not None:
             found = self.pending.get(item.event_id)
-            return found if found is not None and found.sha256 == item.sha256 else None
+            return found if found is not None and item.sha256 in (found.sha256, sha256_hex(found.message)) else None
         for entry in self.pending.values():
             if item.sha256 in (entry.sha256, sha256_hex(entry.message)):
                 return entry
