@@ -1,0 +1,162 @@
+"""What hangs on one visit, gathered for its page: stays, events with their grades and why, versions, charges, alerts, claims.
+Not the page's layout (templates/visit.html)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping
+from sqlalchemy.orm import Session
+
+from api.auth import Right, Viewer
+from api.pages import words
+from api.site import Site
+from evm.domain.finding import Finding
+from evm.domain.travel import great_circle_m
+from evm.store.screens import visits as screen
+from evm.store.screens.visits import EventRow, VisitRow
+from evm.store.visits import versions
+
+AROUND = timedelta(minutes=90)
+STILL_OPEN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """One attendance in the order of its slot. `seconds` None: it is not closed."""
+
+    slot: int
+    worker_id: str
+    start: datetime | None
+    end: datetime | None
+    seconds: int | None
+    payable_seconds: int
+    grade_time: str
+    grade_place: str
+    amended: bool
+    approved: bool
+    waits: bool
+    findings: tuple[Finding, ...]
+
+
+def stays_of(row: VisitRow) -> tuple[Stay, ...]:
+    """The attendances of a visit's newest version."""
+    return tuple(
+        Stay(
+            slot=record.slot,
+            worker_id=held.worker,
+            start=held.start,
+            end=held.end,
+            seconds=int((held.end - held.start).total_seconds()) if held.start and held.end else None,
+            payable_seconds=held.payable_seconds,
+            grade_time=held.grade_time.value,
+            grade_place=held.grade_place.value,
+            amended=held.amended,
+            approved=held.approved,
+            waits=held.waits,
+            findings=held.findings,
+        )
+        for record in (row.visit.slots if row.visit else ())
+        if (held := record.attendance) is not None
+    )
+
+
+def findings_of(row: VisitRow) -> tuple[Finding, ...]:
+    """Every finding of the visit and of its attendances, once."""
+    if row.visit is None:
+        return ()
+    found = dict.fromkeys(row.visit.findings)
+    for stay in stays_of(row):
+        found.update(dict.fromkeys(stay.findings))
+    return tuple(found)
+
+
+def under_way(row: VisitRow, *, now: datetime) -> bool:
+    """Whether somebody is there, as far as we know: checked in, not out, and its planned end not long past."""
+    ends = row.start + timedelta(minutes=row.minutes_planned or 0) + STILL_OPEN if row.start else None
+    return any(
+        stay.start is not None and stay.end is None and now < (ends or stay.start + STILL_OPEN)
+        for stay in stays_of(row)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLine:
+    """One event in words: what, when, how sure and why, and its receipt."""
+
+    event: EventRow
+    kind: str
+    method: str
+    received: str
+    time_why: str
+    place_why: str
+    distance: str
+    said: tuple[str, ...]
+
+
+def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) -> dict[str, Any]:
+    """Everything the visit's page shows. The caller has judged the scope."""
+    home = screen.home_of(session, customer_id=row.customer_id)
+    assert home is not None, "a visit has a customer"
+    events = _events(session, row=row, site=site)
+    stays = stays_of(row)
+    money = Right.SEE_INVOICES in viewer.rights
+    return {
+        "home": home,
+        "stays": stays,
+        "names": screen.workers_named(session, worker_ids=frozenset(stay.worker_id for stay in stays)),
+        "findings": findings_of(row),
+        "events": [_line(event, home=home) for event in events],
+        "versions": versions(session, visit_key=row.visit_key),
+        "alerts": screen.alerts_of(session, visit_id=row.visit_id)
+        if row.visit_id and Right.SEE_ALERTS in viewer.rights
+        else (),
+        "charges": screen.charges_of(session, visit_key=row.visit_key) if money else (),
+        "claims": screen.claims_of(session, visit_id=row.visit_id, scope=viewer.scope)
+        if row.visit_id and money
+        else (),
+        "money": money,
+    }
+
+
+def _events(session: Session, *, row: VisitRow, site: Site) -> tuple[EventRow, ...]:
+    named = {event for finding in findings_of(row) for event in finding.evidence}
+    if row.visit is not None:
+        for record in row.visit.slots:
+            if record.attendance is not None:
+                named.update(event for event in (record.attendance.check_in, record.attendance.check_out) if event)
+    start = row.start or min((stay.start or stay.end for stay in stays_of(row) if stay.start or stay.end), default=None)
+    start = start or datetime.combine(row.care_day, time(12), tzinfo=site.zone).astimezone(UTC)
+    return screen.events(
+        session,
+        customer_id=row.customer_id,
+        visit_id=row.visit_id,
+        event_ids=tuple(sorted(named))[:200],
+        since=start - AROUND,
+        until=start + timedelta(minutes=row.minutes_planned or 0) + AROUND,
+    )
+
+
+def _line(event: EventRow, *, home: RowMapping) -> EventLine:
+    metres = None
+    if event.latitude is not None and event.longitude is not None:
+        metres = great_circle_m(
+            from_latitude=home["latitude"],
+            from_longitude=home["longitude"],
+            to_latitude=event.latitude,
+            to_longitude=event.longitude,
+        )
+    late = int((event.received_at - event.at).total_seconds())
+    said = [f"{task['code']}: {'done' if task['done'] else 'not done'}" for task in event.body.get("tasks") or ()]
+    if event.body.get("words"):
+        said.append(str(event.body["words"]))
+    return EventLine(
+        event=event,
+        kind=words.KINDS.get(event.kind, event.kind),
+        method=words.METHODS.get(event.method, event.method),
+        received="at once" if abs(late) < 2 else f"{words.duration(late)} {'later' if late > 0 else 'before that'}",
+        time_why=words.TIME_GRADES[event.grade_time],
+        place_why=words.PLACE_GRADES[event.grade_place],
+        distance=words.distance_band(metres, radius_m=home["radius_m"]),
+        said=tuple(said),
+    )

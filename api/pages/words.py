@@ -1,0 +1,133 @@
+"""How values read to a person: money, durations, statuses, grades. Not what they are worth (evm.domain)."""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Text and sign and colour, always all three: nobody has to see the colour to know."""
+
+    text: str
+    sign: str
+    colour: str
+
+
+STATUSES: Final = {
+    "pending": Status(text="Not yet due", sign="○", colour="grey"),
+    "overdue": Status(text="No check-in yet", sign="!", colour="orange"),
+    "under way": Status(text="Under way", sign="▶", colour="blue"),
+    "delivered": Status(text="Delivered", sign="✓", colour="green"),
+    "part delivered": Status(text="Part delivered", sign="◐", colour="yellow"),
+    "missed": Status(text="Missed", sign="✗", colour="red"),
+    "cancelled": Status(text="Cancelled", sign="–", colour="grey"),
+    "refused by customer": Status(text="Refused by customer", sign="⊘", colour="purple"),
+    "no reply": Status(text="No reply", sign="?", colour="red"),
+}
+RISKS: Final = {
+    "time_critical": Status(text="Time-critical", sign="!!", colour="red"),
+    "standard": Status(text="Standard", sign="!", colour="orange"),
+    "low": Status(text="Low", sign="·", colour="grey"),
+}
+ALERT_STATES: Final = {
+    "open": Status(text="Open", sign="●", colour="red"),
+    "acknowledged": Status(text="Acknowledged", sign="◐", colour="yellow"),
+    "closed": Status(text="Closed", sign="✓", colour="grey"),
+}
+VERDICTS: Final = {
+    "pay": Status(text="Pay", sign="✓", colour="green"),
+    "reduce": Status(text="Reduce", sign="↓", colour="yellow"),
+    "withhold": Status(text="Withhold", sign="■", colour="orange"),
+    "query": Status(text="Query", sign="?", colour="purple"),
+    "disallow": Status(text="Disallow", sign="✗", colour="red"),
+    "not judged": Status(text="Not judged yet", sign="○", colour="grey"),
+}
+ROSTER_STATES: Final = {
+    "draft": Status(text="Draft", sign="○", colour="yellow"),
+    "published": Status(text="Published", sign="✓", colour="green"),
+    "superseded": Status(text="Superseded", sign="–", colour="grey"),
+}
+KINDS: Final = {
+    "check_in": "Check-in",
+    "check_out": "Check-out",
+    "task_outcome": "Task outcomes",
+    "note": "Note",
+    "no_reply": "No reply at the door",
+    "customer_refused": "Refused by customer",
+    "assistance": "Assistance asked for",
+    "popback_request": "Pop-back asked for",
+    "on_my_way": "On my way",
+    "heartbeat": "Heartbeat",
+    "amendment": "Amendment",
+}
+METHODS: Final = {
+    "nfc": "NFC tag",
+    "qr": "QR tag",
+    "gps": "GPS position",
+    "landline": "customer's landline",
+    "fixed_token": "fixed token",
+    "manual": "by hand",
+}
+TIME_GRADES: Final = {
+    "A": "Exact: it reached us within a minute, or rests on a challenge this phone had seen since it was switched on",
+    "B": "Good: the true time lies within ten minutes, or the phone's clock was right before and after",
+    "C": "Wide: the true time cannot be narrowed to ten minutes",
+    "D": "Not trusted: no challenge was ever seen, or the phone's clock was moved",
+}
+PLACE_GRADES: Final = {
+    "A": "Proved: a tag of this home was read",
+    "B": "Good: inside the home's radius, or from this customer's landline",
+    "C": "Not proved: outside the radius, an unknown line, or entered by hand",
+    "D": "Contradicted: a mocked position, or another home's tag",
+}
+
+
+def status_of(table: dict[str, Status], key: str) -> Status:
+    """The status of a code; a code nobody has described yet is shown as it stands, in grey."""
+    return table.get(key, Status(text=key.replace("_", " ").capitalize(), sign="·", colour="grey"))
+
+
+def pounds(pence: int | None) -> str:
+    """ "£1,234.50", with a true minus sign."""
+    if pence is None:
+        return "–"
+    sign = "−" if pence < 0 else ""
+    return f"{sign}£{abs(pence) // 100:,}.{abs(pence) % 100:02d}"
+
+
+def plain(text: str | None) -> str:
+    """A name or note without the marks that turn the direction of writing, so that it cannot disguise its neighbours."""
+    if text is None:
+        return ""
+    return "".join(sign for sign in text if unicodedata.bidirectional(sign) not in _TURNING)
+
+
+_TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+
+
+def duration(seconds: int | None) -> str:
+    """ "2 h 05 min", "12 min", "48 s"."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(abs(int(seconds)), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """ "1 visit", "2 visits"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def distance_band(metres: float | None, *, radius_m: float) -> str:
+    """How far from the home, in bands: the exact position is nobody's business on a page."""
+    if metres is None:
+        return "no position"
+    if metres <= radius_m:
+        return f"inside {radius_m:.0f} m"
+    for limit, text in ((500, "up to 500 m away"), (1000, "500 m to 1 km away"), (5000, "1 to 5 km away")):
+        if metres <= limit:
+            return text
+    return "more than 5 km away"

@@ -1,0 +1,204 @@
+"""Alerts as the live page shows them, and what changed since a moment. Not raising or closing them (evm.services.watch)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
+from sqlalchemy.orm import Session
+
+from evm.store.screens.scope import Scope, of_place, of_provider
+from evm.store.tables.alerts import alert_history, alerts
+from evm.store.tables.people import branches, care_workers, customers, localities, providers
+from evm.store.tables.plans import planned_visits
+
+RISK_ORDER = case({"time_critical": 0, "standard": 1, "low": 2}, value=alerts.c.risk, else_=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRow:
+    """One alert with the people in it. `customer_phone` and the next of kin are shown to those who act."""
+
+    alert_id: int
+    kind: str
+    provider_id: str
+    provider_name: str | None
+    customer_id: str | None
+    customer_name: str | None
+    customer_phone: str | None
+    next_of_kin_name: str | None
+    next_of_kin_phone: str | None
+    locality_id: str | None
+    locality_name: str | None
+    worker_id: str | None
+    worker_name: str | None
+    worker_phone: str | None
+    visit_id: str | None
+    visit_start: datetime | None
+    slot: int | None
+    stage: str | None
+    risk: str
+    due_at: datetime
+    raised_at: datetime
+    detected_late: bool
+    words: str
+    state: str
+    reclassified: str | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPage:
+    """Counts by state over the scope, and one page of rows, the most dangerous first."""
+
+    counts: Mapping[str, int]
+    matching: int
+    rows: tuple[AlertRow, ...]
+
+
+def listed(session: Session, *, scope: Scope, states: tuple[str, ...], limit: int, offset: int) -> AlertPage:
+    """Alerts in these states by risk, then by when they were due."""
+    visible = _visible(scope)
+    counted = session.execute(
+        select(alerts.c.state, func.count())
+        .outerjoin(customers, customers.c.customer_id == alerts.c.customer_id)
+        .where(visible)
+        .group_by(alerts.c.state)
+    )
+    counts = {row[0]: int(row[1]) for row in counted}
+    rows = session.execute(
+        _selected()
+        .where(visible, alerts.c.state.in_(states))
+        .order_by(RISK_ORDER, alerts.c.due_at, alerts.c.alert_id)
+        .limit(limit)
+        .offset(offset)
+    ).mappings()
+    return AlertPage(
+        counts=counts,
+        matching=sum(counts.get(state, 0) for state in states),
+        rows=tuple(AlertRow(**dict(row)) for row in rows),
+    )
+
+
+def one(session: Session, *, scope: Scope, alert_id: int) -> AlertRow | None:
+    """One alert, None when it does not exist or is out of scope."""
+    row = session.execute(_selected().where(_visible(scope), alerts.c.alert_id == alert_id)).mappings().first()
+    return None if row is None else AlertRow(**dict(row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActRow:
+    """What was done about an alert, by whom and when."""
+
+    at: datetime
+    who: str
+    act: str
+    words: str
+
+
+def history(session: Session, *, alert_id: int) -> tuple[ActRow, ...]:
+    """Everything that was done about one alert, oldest first."""
+    rows = session.execute(
+        select(alert_history.c.at, alert_history.c.who, alert_history.c.act, alert_history.c.words)
+        .where(alert_history.c.alert_id == alert_id)
+        .order_by(alert_history.c.entry_id)
+    ).mappings()
+    return tuple(ActRow(**dict(row)) for row in rows)
+
+
+def branch_phones(session: Session, *, provider_id: str) -> tuple[tuple[str, str], ...]:
+    """Name and number of a provider's branches: whom to ring."""
+    rows = session.execute(
+        select(branches.c.name, branches.c.phone).where(branches.c.provider_id == provider_id).order_by(branches.c.name)
+    )
+    return tuple((row.name, row.phone) for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entry of the history of some alert, with whom it concerns: what live watchers are told. `council_id` None: no customer."""
+
+    entry_id: int
+    alert_id: int
+    act: str
+    provider_id: str
+    locality_id: str | None
+    council_id: str | None
+
+
+def newest_entry(session: Session) -> int:
+    """The number of the newest entry of any alert's history, 0 when there is none."""
+    return int(session.execute(select(func.coalesce(func.max(alert_history.c.entry_id), 0))).scalar_one())
+
+
+def changes_after(session: Session, *, entry_id: int, limit: int = 1000) -> tuple[Change, ...]:
+    """History entries after `entry_id`, oldest first."""
+    rows = session.execute(
+        select(
+            alert_history.c.entry_id,
+            alert_history.c.alert_id,
+            alert_history.c.act,
+            alerts.c.provider_id,
+            customers.c.locality_id,
+            localities.c.council_id,
+        )
+        .join(alerts, alerts.c.alert_id == alert_history.c.alert_id)
+        .outerjoin(customers, customers.c.customer_id == alerts.c.customer_id)
+        .outerjoin(localities, localities.c.locality_id == customers.c.locality_id)
+        .where(alert_history.c.entry_id > entry_id)
+        .order_by(alert_history.c.entry_id)
+        .limit(limit)
+    ).mappings()
+    return tuple(Change(**dict(row)) for row in rows)
+
+
+def _visible(scope: Scope) -> ColumnElement[bool]:
+    if scope.worker_id is not None:
+        return false()
+    return or_(
+        and_(
+            alerts.c.customer_id.is_not(None),
+            of_place(scope, provider=alerts.c.provider_id, locality=customers.c.locality_id),
+        ),
+        and_(alerts.c.customer_id.is_(None), of_provider(scope, provider=alerts.c.provider_id)),
+    )
+
+
+def _selected() -> Select[Any]:
+    own = alerts.c
+    return (
+        select(
+            own.alert_id,
+            own.kind,
+            own.provider_id,
+            providers.c.name.label("provider_name"),
+            own.customer_id,
+            customers.c.name.label("customer_name"),
+            customers.c.phone.label("customer_phone"),
+            customers.c.next_of_kin_name,
+            customers.c.next_of_kin_phone,
+            customers.c.locality_id,
+            localities.c.name.label("locality_name"),
+            own.worker_id,
+            care_workers.c.name.label("worker_name"),
+            care_workers.c.phone.label("worker_phone"),
+            own.visit_id,
+            planned_visits.c.start_at.label("visit_start"),
+            own.slot,
+            own.stage,
+            own.risk,
+            own.due_at,
+            own.raised_at,
+            own.detected_late,
+            own.words,
+            own.state,
+            own.reclassified,
+            own.outcome,
+        )
+        .outerjoin(providers, providers.c.provider_id == own.provider_id)
+        .outerjoin(customers, customers.c.customer_id == own.customer_id)
+        .outerjoin(localities, localities.c.locality_id == customers.c.locality_id)
+        .outerjoin(care_workers, care_workers.c.worker_id == own.worker_id)
+        .outerjoin(planned_visits, planned_visits.c.visit_id == own.visit_id)
+    )

@@ -1,0 +1,208 @@
+"""Invoices with the newest verdict of every line, as the page shows them. Not judging (evm.services.invoice)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, select, true
+from sqlalchemy.orm import Session
+
+from evm.store.screens.scope import Scope
+from evm.store.tables.money import invoice_lines, invoices, line_verdicts
+from evm.store.tables.people import care_workers, councils, customers, providers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceRow:
+    """One invoice. `period_until` is the first day after."""
+
+    invoice_id: str
+    provider_id: str
+    provider_name: str
+    council_id: str
+    council_name: str
+    number: str
+    period_since: date
+    period_until: date
+    claimed_pence: int
+    received_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictSum:
+    """All lines of one verdict ("not judged" for those without)."""
+
+    verdict: str
+    lines: int
+    claimed_pence: int
+    payable_pence: int
+    reduced_pence: int
+    withheld_pence: int
+    disallowed_pence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRow:
+    """One claim line with its newest verdict; the verdict's fields are None until it is judged."""
+
+    line_no: int
+    visit_id: str | None
+    slot: int
+    customer_id: str
+    customer_name: str | None
+    worker_id: str | None
+    worker_name: str | None
+    start_at: datetime
+    minutes_claimed: int
+    pence_claimed: int
+    verdict: str | None
+    version: int | None
+    payable_pence: int | None
+    reduced_pence: int | None
+    withheld_pence: int | None
+    disallowed_pence: int | None
+    minutes_evidenced: int | None
+    reason: str | None
+    words: str | None
+
+
+def listed(session: Session, *, scope: Scope, limit: int, offset: int = 0) -> tuple[InvoiceRow, ...]:
+    """Invoices of the scope, the newest first."""
+    rows = session.execute(
+        _selected()
+        .where(invoices_visible(scope))
+        .order_by(invoices.c.received_at.desc(), invoices.c.invoice_id)
+        .limit(limit)
+        .offset(offset)
+    ).mappings()
+    return tuple(InvoiceRow(**dict(row)) for row in rows)
+
+
+def one(session: Session, *, scope: Scope, invoice_id: str) -> InvoiceRow | None:
+    """One invoice, None when it does not exist or is out of scope."""
+    row = (
+        session.execute(_selected().where(invoices_visible(scope), invoices.c.invoice_id == invoice_id))
+        .mappings()
+        .first()
+    )
+    return None if row is None else InvoiceRow(**dict(row))
+
+
+def sums(session: Session, *, invoice_id: str) -> tuple[VerdictSum, ...]:
+    """The lines' amounts by newest verdict. Their claimed amounts add up to the invoice's."""
+    newest = _newest(invoice_id)
+    held = line_verdicts.c
+    verdict = func.coalesce(held.verdict, "not judged")
+    rows = session.execute(
+        select(
+            verdict.label("verdict"),
+            func.count().label("lines"),
+            func.sum(invoice_lines.c.pence_claimed).label("claimed_pence"),
+            *(
+                func.sum(func.coalesce(column, 0)).label(column.name)
+                for column in (held.payable_pence, held.reduced_pence, held.withheld_pence, held.disallowed_pence)
+            ),
+        )
+        .select_from(_joined(newest))
+        .where(invoice_lines.c.invoice_id == invoice_id)
+        .group_by(verdict)
+    ).mappings()
+    return tuple(
+        VerdictSum(**{key: value if key == "verdict" else int(value) for key, value in row.items()}) for row in rows
+    )
+
+
+def lines(
+    session: Session, *, invoice_id: str, verdict: str | None, limit: int | None, offset: int = 0
+) -> tuple[LineRow, ...]:
+    """The lines in their order, all or of one verdict ("not judged" for those without)."""
+    own, held = invoice_lines.c, line_verdicts.c
+    matches: Mapping[bool, ColumnElement[bool]] = {
+        True: true() if verdict is None else held.verdict == verdict,
+        False: held.verdict.is_(None),
+    }
+    statement = (
+        select(
+            own.line_no,
+            own.visit_id,
+            own.slot,
+            own.customer_id,
+            customers.c.name.label("customer_name"),
+            own.worker_id,
+            care_workers.c.name.label("worker_name"),
+            own.start_at,
+            own.minutes_claimed,
+            own.pence_claimed,
+            held.verdict,
+            held.version,
+            held.payable_pence,
+            held.reduced_pence,
+            held.withheld_pence,
+            held.disallowed_pence,
+            held.minutes_evidenced,
+            held.reason,
+            held.words,
+        )
+        .select_from(
+            _joined(_newest(invoice_id))
+            .outerjoin(customers, customers.c.customer_id == own.customer_id)
+            .outerjoin(care_workers, care_workers.c.worker_id == own.worker_id)
+        )
+        .where(own.invoice_id == invoice_id, matches[verdict != "not judged"])
+        .order_by(own.line_no)
+        .offset(offset)
+    )
+    if limit is not None:
+        statement = statement.limit(limit)
+    return tuple(LineRow(**dict(row)) for row in session.execute(statement).mappings())
+
+
+def _newest(invoice_id: str) -> Subquery:
+    held = line_verdicts.c
+    return (
+        select(held.line_no, func.max(held.version).label("version"))
+        .where(held.invoice_id == invoice_id)
+        .group_by(held.line_no)
+        .subquery()
+    )
+
+
+def _joined(newest: Subquery) -> Any:
+    own, held = invoice_lines.c, line_verdicts.c
+    return invoice_lines.outerjoin(newest, newest.c.line_no == own.line_no).outerjoin(
+        line_verdicts,
+        and_(held.invoice_id == own.invoice_id, held.line_no == own.line_no, held.version == newest.c.version),
+    )
+
+
+def invoices_visible(scope: Scope) -> ColumnElement[bool]:
+    """An invoice spans localities: whoever is held to one locality, or to their own visits, sees none."""
+    if scope.nothing or scope.worker_id is not None or scope.locality_id is not None:
+        return false()
+    return and_(
+        invoices.c.provider_id == scope.provider_id if scope.provider_id is not None else true(),
+        invoices.c.council_id == scope.council_id if scope.council_id is not None else true(),
+    )
+
+
+def _selected() -> Select[Any]:
+    own = invoices.c
+    return (
+        select(
+            own.invoice_id,
+            own.provider_id,
+            providers.c.name.label("provider_name"),
+            own.council_id,
+            councils.c.name.label("council_name"),
+            own.number,
+            own.period_since,
+            own.period_until,
+            own.claimed_pence,
+            own.received_at,
+            own.state,
+        )
+        .join(providers, providers.c.provider_id == own.provider_id)
+        .join(councils, councils.c.council_id == own.council_id)
+    )

@@ -1,0 +1,100 @@
+"""Where a reader may look: applied inside every query of this package, so that a foreign row is the same as none. Not roles (api.auth)."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+from sqlalchemy.orm import Session
+
+from evm.store.tables.evidence import evidence
+from evm.store.tables.people import customers, localities
+from evm.store.tables.plans import planned_slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The intersection of the ids that are set; `nothing` sees nothing; all None sees everything (admin)."""
+
+    nothing: bool = False
+    council_id: str | None = None
+    provider_id: str | None = None
+    locality_id: str | None = None
+    worker_id: str | None = None
+
+    def permits(self, *, provider_id: str | None, locality_id: str | None, council_id: str | None) -> bool:
+        """The same judgement on a row that is already read (live changes). Worker scope never permits."""
+        if self.nothing or self.worker_id is not None:
+            return False
+        pairs = ((self.provider_id, provider_id), (self.locality_id, locality_id), (self.council_id, council_id))
+        return all(mine is None or mine == theirs for mine, theirs in pairs)
+
+
+def of_place(
+    scope: Scope, *, provider: ColumnElement[str], locality: ColumnElement[str] | ColumnElement[str | None]
+) -> ColumnElement[bool]:
+    """Rows of a provider and a locality that the scope covers (worker scope aside)."""
+    if scope.nothing:
+        return false()
+    tests: list[ColumnElement[bool]] = [true()]
+    if scope.provider_id is not None:
+        tests.append(provider == scope.provider_id)
+    if scope.locality_id is not None:
+        tests.append(locality == scope.locality_id)
+    if scope.council_id is not None:
+        tests.append(locality.in_(select(localities.c.locality_id).where(localities.c.council_id == scope.council_id)))
+    return and_(*tests)
+
+
+def of_provider(scope: Scope, *, provider: ColumnElement[str]) -> ColumnElement[bool]:
+    """Rows that name a provider and no customer (a blind channel): for that provider and for councils and localities it serves."""
+    if scope.nothing or scope.worker_id is not None:
+        return false()
+    tests: list[ColumnElement[bool]] = [true()]
+    if scope.provider_id is not None:
+        tests.append(provider == scope.provider_id)
+    if scope.locality_id is not None or scope.council_id is not None:
+        tests.append(
+            exists().where(
+                customers.c.provider_id == provider,
+                of_place(scope, provider=customers.c.provider_id, locality=customers.c.locality_id),
+            )
+        )
+    return and_(*tests)
+
+
+def of_worker(
+    scope: Scope, *, visit_id: ColumnElement[str] | ColumnElement[str | None], visit_key: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """Under worker scope: visits they are rostered on, or unplanned ones that their own check-in opened."""
+    if scope.worker_id is None:
+        return true()
+    rostered = exists().where(planned_slots.c.visit_id == visit_id, planned_slots.c.worker_id == scope.worker_id)
+    opened = exists().where(evidence.c.worker_id == scope.worker_id, visit_key == "unplanned:" + evidence.c.event_id)
+    return or_(rostered, opened)
+
+
+def customer_visible(session: Session, *, scope: Scope, customer_id: str) -> bool:
+    """Whether the scope covers this customer. Worker scope covers none: they see visits."""
+    if scope.worker_id is not None:
+        return False
+    found = session.execute(
+        select(customers.c.customer_id).where(
+            customers.c.customer_id == customer_id,
+            of_place(scope, provider=customers.c.provider_id, locality=customers.c.locality_id),
+        )
+    )
+    return found.first() is not None
+
+
+def localities_visible(session: Session, *, scope: Scope) -> tuple[tuple[str, str], ...]:
+    """Id and name of the localities in which the scope sees customers, by name."""
+    seen = (
+        select(customers.c.locality_id)
+        .where(of_place(scope, provider=customers.c.provider_id, locality=customers.c.locality_id))
+        .distinct()
+    )
+    rows = session.execute(
+        select(localities.c.locality_id, localities.c.name)
+        .where(localities.c.locality_id.in_(seen))
+        .order_by(localities.c.name)
+    )
+    return tuple((row.locality_id, row.name) for row in rows)

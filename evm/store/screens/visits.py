@@ -1,0 +1,390 @@
+"""The day's visits, planned and unplanned, and all that hangs on one of them, as the pages show them. Not how a visit came about (reconcile)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CompoundSelect, RowMapping, and_, case, func, null, or_, select, true, union_all
+from sqlalchemy.orm import Session
+
+from evm.domain.visit import Visit
+from evm.store.screens.invoices import invoices_visible
+from evm.store.screens.scope import Scope, of_place, of_worker
+from evm.store.tables.alerts import alerts
+from evm.store.tables.evidence import evidence
+from evm.store.tables.money import charges, invoice_lines, invoices
+from evm.store.tables.people import care_workers, customers, localities, providers
+from evm.store.tables.plans import planned_slots, planned_visits
+from evm.store.tables.visits import visits
+from evm.store.visit_bodies import visit_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitRow:
+    """One line of the day. `status` is the outcome, or "overdue": planned, its start long past, and nothing recorded.
+
+    `visit` is the newest reconciled version, None before there is one; `rostered` are (slot, worker id, name)."""
+
+    visit_key: str
+    visit_id: str | None
+    customer_id: str
+    customer_name: str
+    provider_id: str
+    provider_name: str
+    locality_id: str
+    locality_name: str
+    care_day: date
+    start: datetime | None
+    minutes_planned: int | None
+    workers_needed: int
+    risk: str
+    popback: bool
+    revision: int
+    task_plan_version: int | None
+    cancelled_at: datetime | None
+    cancelled_by: str | None
+    cancelled_reason: str | None
+    status: str
+    minutes_evidenced: int | None
+    version: int
+    visit: Visit | None
+    rostered: tuple[tuple[int, str | None, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPage:
+    """One page of a day: counts by status over the whole filter but the status itself, the number that match, and the rows."""
+
+    counts: Mapping[str, int]
+    matching: int
+    rows: tuple[VisitRow, ...]
+
+
+def day(
+    session: Session,
+    *,
+    scope: Scope,
+    on: date,
+    overdue_before: datetime,
+    locality_id: str | None = None,
+    status: str | None = None,
+    limit: int,
+    offset: int,
+) -> DayPage:
+    """The visits of a care day by planned start. `overdue_before`: a planned start before it with nothing recorded is overdue."""
+    listed = _listed(scope, on=on, overdue_before=overdue_before, locality_id=locality_id).subquery()
+    counted = session.execute(select(listed.c.status, func.count()).group_by(listed.c.status))
+    counts = {row[0]: int(row[1]) for row in counted}
+    wanted = select(listed.c.visit_key, listed.c.status).order_by(listed.c.start_at, listed.c.visit_key)
+    if status is not None:
+        wanted = wanted.where(listed.c.status == status)
+    keys = {row.visit_key: row.status for row in session.execute(wanted.limit(limit).offset(offset))}
+    matching = sum(counts.values()) if status is None else counts.get(status, 0)
+    return DayPage(counts=counts, matching=matching, rows=_rows(session, statuses=keys))
+
+
+def one(session: Session, *, scope: Scope, visit_key: str, overdue_before: datetime) -> VisitRow | None:
+    """One visit by its key (the planned visit's id, or "unplanned:…"), None when it does not exist or is out of scope."""
+    listed = _listed(scope, visit_key=visit_key, overdue_before=overdue_before).subquery()
+    found = session.execute(select(listed.c.visit_key, listed.c.status)).first()
+    return None if found is None else _rows(session, statuses={found.visit_key: found.status})[0]
+
+
+def _listed(
+    scope: Scope,
+    *,
+    overdue_before: datetime,
+    on: date | None = None,
+    locality_id: str | None = None,
+    visit_key: str | None = None,
+) -> CompoundSelect[Any]:
+    planned, newest = planned_visits.c, visits.c
+    status = case(
+        (planned.cancelled_at.is_not(None), "cancelled"),
+        (
+            and_(func.coalesce(newest.outcome, "pending") == "pending", planned.start_at < overdue_before),
+            "overdue",
+        ),
+        else_=func.coalesce(newest.outcome, "pending"),
+    ).label("status")
+    expected = (
+        select(planned.visit_id.label("visit_key"), planned.start_at.label("start_at"), status)
+        .outerjoin(visits, and_(newest.visit_key == planned.visit_id, newest.is_newest))
+        .where(
+            of_place(scope, provider=planned.provider_id, locality=planned.locality_id),
+            of_worker(scope, visit_id=planned.visit_id, visit_key=planned.visit_id),
+            planned.care_day == on if on is not None else true(),
+            planned.locality_id == locality_id if locality_id is not None else true(),
+            planned.visit_id == visit_key if visit_key is not None else true(),
+        )
+    )
+    unplanned = (
+        select(newest.visit_key, null().label("start_at"), newest.outcome.label("status"))
+        .join(customers, customers.c.customer_id == newest.customer_id)
+        .where(
+            newest.is_newest,
+            newest.visit_id.is_(None),
+            of_place(scope, provider=newest.provider_id, locality=customers.c.locality_id),
+            of_worker(scope, visit_id=newest.visit_id, visit_key=newest.visit_key),
+            newest.care_day == on if on is not None else true(),
+            customers.c.locality_id == locality_id if locality_id is not None else true(),
+            newest.visit_key == visit_key if visit_key is not None else true(),
+        )
+    )
+    return union_all(expected, unplanned)
+
+
+def _rows(session: Session, *, statuses: Mapping[str, str]) -> tuple[VisitRow, ...]:
+    keys = list(statuses)
+    if not keys:
+        return ()
+    planned = {
+        row["visit_id"]: row
+        for row in session.execute(select(planned_visits).where(planned_visits.c.visit_id.in_(keys))).mappings()
+    }
+    newest = {
+        row["visit_key"]: row
+        for row in session.execute(select(visits).where(visits.c.visit_key.in_(keys), visits.c.is_newest)).mappings()
+    }
+    people = {(planned.get(key) or newest[key])["customer_id"] for key in keys}
+    homes = {
+        row["customer_id"]: row
+        for row in session.execute(
+            select(
+                customers.c.customer_id,
+                customers.c.name,
+                customers.c.locality_id,
+                localities.c.name.label("locality_name"),
+                providers.c.name.label("provider_name"),
+                customers.c.provider_id,
+            )
+            .join(localities, localities.c.locality_id == customers.c.locality_id)
+            .join(providers, providers.c.provider_id == customers.c.provider_id)
+            .where(customers.c.customer_id.in_(people))
+        ).mappings()
+    }
+    slots = _slots(session, visit_ids=list(planned))
+    return tuple(_row(key, statuses[key], planned.get(key), newest.get(key), homes, slots) for key in keys)
+
+
+def _slots(session: Session, *, visit_ids: list[str]) -> dict[str, list[tuple[int, str | None, str | None]]]:
+    found: dict[str, list[tuple[int, str | None, str | None]]] = {}
+    rows = session.execute(
+        select(planned_slots.c.visit_id, planned_slots.c.slot, planned_slots.c.worker_id, care_workers.c.name)
+        .outerjoin(care_workers, care_workers.c.worker_id == planned_slots.c.worker_id)
+        .where(planned_slots.c.visit_id.in_(visit_ids))
+        .order_by(planned_slots.c.visit_id, planned_slots.c.slot)
+    )
+    for row in rows:
+        found.setdefault(row.visit_id, []).append((row.slot, row.worker_id, row.name))
+    return found
+
+
+def _row(
+    key: str,
+    status: str,
+    planned: RowMapping | None,
+    newest: RowMapping | None,
+    homes: Mapping[str, RowMapping],
+    slots: Mapping[str, list[tuple[int, str | None, str | None]]],
+) -> VisitRow:
+    source = planned or newest
+    assert source is not None, "a listed visit is planned or recorded"
+    home = homes[source["customer_id"]]
+    return VisitRow(
+        visit_key=key,
+        visit_id=planned["visit_id"] if planned else None,
+        customer_id=source["customer_id"],
+        customer_name=home["name"],
+        provider_id=source["provider_id"],
+        provider_name=home["provider_name"],
+        locality_id=home["locality_id"],
+        locality_name=home["locality_name"],
+        care_day=source["care_day"],
+        start=planned["start_at"] if planned else None,
+        minutes_planned=planned["minutes"] if planned else None,
+        workers_needed=planned["workers_needed"] if planned else 1,
+        risk=planned["risk"] if planned else "standard",
+        popback=bool(planned and planned["popback"]),
+        revision=planned["revision"] if planned else 0,
+        task_plan_version=planned["task_plan_version"] if planned else None,
+        cancelled_at=planned["cancelled_at"] if planned else None,
+        cancelled_by=planned["cancelled_by"] if planned else None,
+        cancelled_reason=planned["cancelled_reason"] if planned else None,
+        status=status,
+        minutes_evidenced=newest["minutes"] if newest else None,
+        version=newest["version"] if newest else 0,
+        visit=visit_of(newest["body"], version=newest["version"]) if newest else None,
+        rostered=tuple(slots.get(key, ())),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One event of the evidence log as a page shows it; `log_index` and `sha256` are its receipt. `distance_m` is filled by the page."""
+
+    log_index: int
+    event_id: str
+    sha256: str
+    verdict: str
+    source: str
+    device_type: str
+    device_id: str
+    kind: str
+    at: datetime
+    received_at: datetime
+    method: str
+    grade_time: str
+    grade_place: str
+    worker_id: str | None
+    worker_name: str | None
+    visit_id: str | None
+    latitude: float | None
+    longitude: float | None
+    accuracy_m: float | None
+    mock: bool | None
+    body: Mapping[str, Any]
+    flags: tuple[str, ...]
+    waits: bool
+
+
+_EVENT_FIELDS = tuple(name for name in EventRow.__slots__ if name not in {"worker_name", "flags"})
+
+
+def events(
+    session: Session,
+    *,
+    customer_id: str,
+    visit_id: str | None,
+    event_ids: tuple[str, ...],
+    since: datetime,
+    until: datetime,
+    limit: int = 200,
+) -> tuple[EventRow, ...]:
+    """The events a visit rests on, and every other of this customer in `[since, until)`: what else was said at that time."""
+    columns = evidence.c
+    named = [columns.event_id.in_(event_ids)] if event_ids else []
+    if visit_id is not None:
+        named.append(columns.visit_id == visit_id)
+    rows = session.execute(
+        select(*(columns[name] for name in _EVENT_FIELDS), columns.flags, care_workers.c.name.label("worker_name"))
+        .outerjoin(care_workers, care_workers.c.worker_id == columns.worker_id)
+        .where(columns.customer_id == customer_id, or_(and_(columns.at >= since, columns.at < until), *named))
+        .order_by(columns.at, columns.log_index)
+        .limit(limit)
+    ).mappings()
+    return tuple(
+        EventRow(
+            worker_name=row["worker_name"],
+            flags=tuple(row["flags"] or ()),
+            **{name: row[name] for name in _EVENT_FIELDS},
+        )
+        for row in rows
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRow:
+    """Priced minutes of one slot, with the sentence that explains them."""
+
+    visit_version: int
+    slot: int
+    agreement_id: str
+    agreement_version: int
+    minutes: int
+    pence: int
+    rule: str
+    words: str
+
+
+def charges_of(session: Session, *, visit_key: str) -> tuple[ChargeRow, ...]:
+    """The charges of a visit's newest priced version, by slot and line."""
+    newest = select(func.max(charges.c.visit_version)).where(charges.c.visit_key == visit_key).scalar_subquery()
+    rows = session.execute(
+        select(*(charges.c[name] for name in ChargeRow.__slots__))
+        .where(charges.c.visit_key == visit_key, charges.c.visit_version == newest)
+        .order_by(charges.c.slot, charges.c.line)
+    ).mappings()
+    return tuple(ChargeRow(**dict(row)) for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedRow:
+    """An alert about this visit, for the link to it."""
+
+    alert_id: int
+    kind: str
+    words: str
+    state: str
+    raised_at: datetime
+    reclassified: str | None
+
+
+def alerts_of(session: Session, *, visit_id: str) -> tuple[RaisedRow, ...]:
+    """The alerts a planned visit raised, by time."""
+    rows = session.execute(
+        select(*(alerts.c[name] for name in RaisedRow.__slots__))
+        .where(alerts.c.visit_id == visit_id)
+        .order_by(alerts.c.raised_at, alerts.c.alert_id)
+    ).mappings()
+    return tuple(RaisedRow(**dict(row)) for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedRow:
+    """An invoice line that claims this visit."""
+
+    invoice_id: str
+    number: str
+    line_no: int
+    slot: int
+    pence_claimed: int
+    minutes_claimed: int
+
+
+def claims_of(session: Session, *, visit_id: str, scope: Scope) -> tuple[ClaimedRow, ...]:
+    """The invoice lines that claim a planned visit, of invoices the scope covers."""
+    rows = session.execute(
+        select(
+            invoice_lines.c.invoice_id,
+            invoices.c.number,
+            invoice_lines.c.line_no,
+            invoice_lines.c.slot,
+            invoice_lines.c.pence_claimed,
+            invoice_lines.c.minutes_claimed,
+        )
+        .join(invoices, invoices.c.invoice_id == invoice_lines.c.invoice_id)
+        .where(invoice_lines.c.visit_id == visit_id, invoices_visible(scope))
+        .order_by(invoice_lines.c.invoice_id, invoice_lines.c.line_no)
+    ).mappings()
+    return tuple(ClaimedRow(**dict(row)) for row in rows)
+
+
+def home_of(session: Session, *, customer_id: str) -> RowMapping | None:
+    """Name, address and where the home is, for the visit's page."""
+    return (
+        session.execute(
+            select(
+                customers.c.name,
+                customers.c.address,
+                customers.c.postcode,
+                customers.c.phone,
+                customers.c.next_of_kin_name,
+                customers.c.next_of_kin_phone,
+                customers.c.latitude,
+                customers.c.longitude,
+                customers.c.radius_m,
+            ).where(customers.c.customer_id == customer_id)
+        )
+        .mappings()
+        .one_or_none()
+    )
+
+
+def workers_named(session: Session, *, worker_ids: frozenset[str]) -> dict[str, str]:
+    """Names of care workers by id."""
+    rows = session.execute(
+        select(care_workers.c.worker_id, care_workers.c.name).where(care_workers.c.worker_id.in_(worker_ids))
+    )
+    return {row.worker_id: row.name for row in rows}
