@@ -114,14 +114,14 @@ def next_version(session: Session, *, locality_id: LocalityId, provider_id: Prov
 
 
 def mark_published(session: Session, *, record: RosterRecord, at: datetime, by: str) -> bool:
-    """Turn a draft into the published roster and the one published before it into a superseded one.
+    """Turn a draft into the published roster, with the record's body, and the one published before it into a superseded one.
 
     False, and nothing is changed, when the roster is not a draft any more (somebody else was quicker)."""
     columns = rosters.c
     done = session.execute(
         update(rosters)
         .where(columns.roster_id == record.roster_id, columns.state == RosterState.DRAFT.value)
-        .values(state=RosterState.PUBLISHED.value, published_at=at, published_by=by)
+        .values(state=RosterState.PUBLISHED.value, published_at=at, published_by=by, body=dict(record.body))
         .returning(columns.roster_id)
     )
     if done.first() is None:
