@@ -1,9 +1,9 @@
 """The embedded broker, for the demo and small sites. Not any client, and not Mosquitto's files (devices.mosquitto).
 
-Both brokers know the same users: every enrolled device as `{provider}.{device}`, and our own server processes. The embedded broker is amqtt on a
-thread of its own, behind our own plugins: it asks the device table at every connection, and at most `REVOKED_SECONDS_MAX` after a
-credential was revoked it lets the device neither publish nor receive. amqtt speaks MQTT 3.1.1 only and may drop what is under way;
-receipts and outboxes heal that."""
+Both brokers know the same users: every enrolled device as `{provider}.{device}`, and our own server processes. The embedded one is
+amqtt on a thread of its own, behind our own plugin: it asks the device table at every connection, and at most `REVOKED_SECONDS_MAX`
+after a credential was revoked it lets the device neither publish nor receive. amqtt speaks MQTT 3.1.1 only and may drop what is under
+way; receipts and outboxes heal that."""
 
 import asyncio
 import hmac

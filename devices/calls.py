@@ -1,4 +1,5 @@
-"""What a landline call leaves open: whose it is and whether its caller comes or goes. Not the reading of the webhook (devices.types.telephony).
+"""What a landline call leaves open: whose it is, and whether its caller comes or goes. Not the reading of the webhook
+(devices.types.telephony).
 
 A call says only who rings from where. The worker's latest attendance event at that customer within `STAY_HOURS_MAX` says the rest:
 after a check-in the next call is the check-out. Calls are timed by the server, so their order of arrival is their order."""

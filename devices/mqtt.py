@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
-from sqlalchemy.exc import SQLAlchemyError
 
 from devices.ingest import Ingest, Received, Reply
 from devices.messages import v1
@@ -173,7 +172,7 @@ class IngestClient:
             self._beat_at = time.monotonic()
             try:
                 replies = self._ingest.take(received)
-            except SQLAlchemyError:
+            except Exception:  # noqa: BLE001 -- nothing is committed and nothing acknowledged: try again
                 _LOG.exception("a batch of %d cannot be stored; trying again", len(received))
                 self._stopping.wait(pause)
                 pause = min(RETRY_SECONDS_MAX, pause * 2)

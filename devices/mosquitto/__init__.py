@@ -1,8 +1,8 @@
-"""What a Mosquitto needs to know of us: its configuration, passwords and access rules, written from the device table. Not the running of it.
+"""What a Mosquitto needs to know of us: its configuration, passwords and access rules, written from the device table. Not its running.
 
 `write_files` (the command `popback broker sync`) replaces each file as a whole, readable by its owner alone, and tells a running
-Mosquitto to read passwords and rules again (SIGHUP): an enrolled device may speak and a revoked one may not within the interval of the sync.
-Connections that stand when a credential is revoked are refused by ingest at once (devices.ingest) and by the rules from the next message."""
+Mosquitto to read passwords and rules again (SIGHUP): an enrolled device may speak and a revoked one may not within the interval of
+the sync. What still comes on a connection that stands when its credential is revoked, ingest refuses at once."""
 
 import os
 import signal

@@ -173,7 +173,7 @@ class Link:
         if client is not self._client:
             return
         try:
-            self._on_message(message.topic, message.payload)
+            self._on_message(message.topic, bytes(message.payload))
         except Exception:  # noqa: BLE001 -- see the docstring
             _LOG.exception("%s cannot use a message on %s", self._endpoint.username, message.topic)
 
@@ -192,7 +192,7 @@ class Link:
             self._network.call_later(seconds=self._backoff_seconds(), function=self._attempt)
 
     def _backoff_seconds(self) -> float:
-        ceiling = min(self._backoff_seconds_max, BACKOFF_SECONDS_MIN * 2 ** min(self.failures - 1, 10))
+        ceiling = min(self._backoff_seconds_max, BACKOFF_SECONDS_MIN * float(2 ** min(self.failures - 1, 10)))
         return ceiling * (0.5 + self._jitter.random() / 2)
 
     def _tick_later(self, generation: int) -> None:

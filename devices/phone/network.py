@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 _LOG: Final = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Network:
                 if key.data is None:
                     self._drain_wake()
                     continue
-                self._guarded(lambda key=key, events=events: _serve(key.data, events))
+                self._guarded(partial(_serve, key.data, events))
             while self._calls:
                 self._guarded(self._calls.popleft())
             while self._timers and self._timers[0][0] <= time.monotonic():

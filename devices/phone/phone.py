@@ -4,6 +4,7 @@ not a server's idea of any device: what it sends is what every other client of p
 Deterministic when `clock`, `monotonic_ms` and `rng` are given: ids, sequence, chain and salts follow from them alone. Only transport
 (re-sending, keepalive, backoff) runs on real monotonic time."""
 
+import itertools
 import json
 import logging
 import os
@@ -74,6 +75,7 @@ class Phone:
         self._in_flight: dict[str, float] = {}
         self._resend_seconds = self._resend_seconds_min = resend_seconds
         self._progress_at = time.monotonic()
+        self._asked: dict[int, float] = {}
         self._pump_queued = False
         self._posting = False
         name = username(provider=provider, device=device)
@@ -278,10 +280,7 @@ class Phone:
                 )
                 self._outbox.hold_challenge(held)
             self._in_flight = {key: at for key, at in self._in_flight.items() if key in self._outbox.pending}
-            again = (
-                list(self._outbox.since(receipt.resend_from))[:IN_FLIGHT_MAX] if receipt.resend_from is not None else []
-            )
-            again = [entry for entry in again if entry.event_id not in self._in_flight]
+            again = self._asked_again(receipt.resend_from)
             self._settled.notify_all()
         if settled:
             self._progress_at = time.monotonic()
@@ -290,6 +289,15 @@ class Phone:
             for entry in again:
                 self._link.publish(topic=self._event_topic, message=entry.message)
         self._pump()
+
+    def _asked_again(self, sequence: int | None) -> list[Entry]:
+        """Receipted events the server asks for from `sequence` on. The same question is answered at most every `RESEND_SECONDS_MAX`:
+        a gap left by a refused event never closes."""
+        if sequence is None or time.monotonic() - self._asked.get(sequence, -RESEND_SECONDS_MAX) < RESEND_SECONDS_MAX:
+            return []
+        self._asked = {sequence: time.monotonic()}
+        kept = (entry for entry in self._outbox.since(sequence) if entry.event_id not in self._outbox.pending)
+        return list(itertools.islice(kept, IN_FLIGHT_MAX))
 
     # -- the HTTP fallback ---------------------------------------------------------------------------------------------------------
 
