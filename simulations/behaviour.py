@@ -55,10 +55,15 @@ class Happenings:
     stays: tuple[Stay, ...]
     missed: frozenset[str]
     unlogged: frozenset[str]
+    spells: tuple["Spell", ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Spell:
+class Spell:
+    """A time `[since, until)` in which one worker's phone had no signal."""
+
+    worker: str
+    day: date
     since: datetime
     until: datetime
     restarted: bool = False
@@ -71,7 +76,7 @@ class _Lives:
 
     missed: set[str] = field(default_factory=set)
     unlogged: set[str] = field(default_factory=set)
-    spells: dict[tuple[str, date], _Spell] = field(default_factory=dict)
+    spells: dict[tuple[str, date], Spell] = field(default_factory=dict)
 
 
 def live(world: World, calls: Sequence[DayCall]) -> Happenings:
@@ -94,6 +99,7 @@ def live(world: World, calls: Sequence[DayCall]) -> Happenings:
         stays=tuple(sorted(stays, key=lambda s: (s.arrived, s.call.visit_id, s.slot))),
         missed=frozenset(drawn.missed),
         unlogged=frozenset(drawn.unlogged),
+        spells=tuple(drawn.spells.values()),
     )
 
 
@@ -108,10 +114,12 @@ def _draw(
     lapses, played = world.scenario.lapses, world.scenario.played_day
     for worker_id, day in sorted(by_day, key=lambda key: (key[1], key[0])):
         if day != played and workers[worker_id].device_type == "popback_v1" and rng.random() < lapses.offline_block:
-            drawn.spells[worker_id, day] = _spell(world, day, rng)
+            drawn.spells[worker_id, day] = _spell(world, worker_id, day, rng)
     phones = sorted(w for w, day in by_day if day == played and workers[w].device_type == "popback_v1")
     for worker_id in rng.sample(phones, world.scenario.played.offline_phones):
-        drawn.spells[worker_id, played] = replace(_spell(world, played, rng), restarted=False, doubtful=False)
+        drawn.spells[worker_id, played] = replace(
+            _spell(world, worker_id, played, rng), restarted=False, doubtful=False
+        )
     ordinary = [c for c in calls if c.cancelled_at is None and len(c.workers) == 1 and not c.crammed]
     for call in ordinary:
         if call.day != played:
@@ -127,10 +135,12 @@ def _draw(
     return drawn
 
 
-def _spell(world: World, day: date, rng: Random) -> _Spell:
+def _spell(world: World, worker_id: str, day: date, rng: Random) -> Spell:
     lapses = world.scenario.lapses
     doubtful = rng.random() < lapses.offline_doubtful
-    return _Spell(
+    return Spell(
+        worker=worker_id,
+        day=day,
         since=local_instant(day, OFFLINE_SINCE_MINUTE, world.scenario.zone),
         until=local_instant(day, rng.randint(*OFFLINE_UNTIL_MINUTES), world.scenario.zone),
         restarted=doubtful or rng.random() < lapses.offline_restart,
