@@ -52,7 +52,7 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
         if not _covered(worker, run.leave, run.back):
             sentence = f"{worker.id} is out from {run.leave} to {run.back} s, outside their shifts"
             wrong.append(Violation(rule=NAME, worker=worker.id, sentence=sentence))
-        if any(run.leave < away.end and away.start < run.back for away in worker.leave):
+        if any(max(run.leave, away.start) < min(run.back, away.end) for away in worker.leave):
             wrong.append(Violation(rule=NAME, worker=worker.id, sentence=f"{worker.id} is on leave during the run"))
     for worker_id, runs in by_worker.items():
         runs.sort(key=lambda run: (run.leave, run.back))

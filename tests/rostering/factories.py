@@ -121,14 +121,20 @@ def locality_day(*, seed: int, visits: int, workers: int) -> Problem:
     return Problem(demands=tuple(demands[:visits]), workers=staff, travel=travel, horizon=Shift(0, DAY))
 
 
-HOURS = st.integers(0, 26 * 4).map(lambda quarter: quarter * 15 * MINUTE)
+HOURS = st.integers(7 * 4, 20 * 4).map(lambda quarter: quarter * 15 * MINUTE)
+MORNINGS = st.sampled_from([7 * HOUR, 6 * HOUR, 9 * HOUR, 13 * HOUR, 0])
 
 
 @st.composite
-def spans(draw, least: int = 0, most: int = 12 * HOUR):
-    """(start, end) within a day or so."""
-    start = draw(HOURS)
+def spans(draw, starts=HOURS, least: int = 0, most: int = 12 * HOUR):
+    """(start, end), up to `most` seconds long."""
+    start = draw(starts)
     return start, start + draw(st.integers(least, most))
+
+
+def _seldom(draw, strategy, otherwise, *, one_in: int = 4):
+    """A rule for one in so many, so that most problems leave something to roster."""
+    return draw(strategy) if draw(st.integers(1, one_in)) == one_in else otherwise
 
 
 @st.composite
@@ -136,29 +142,13 @@ def problems(draw) -> Problem:
     """Any small problem: asymmetric travel, odd shifts, leave, breaks, limits, pins, double-ups, sequences, gaps."""
     size = draw(st.integers(1, 5))
     legs = draw(
-        st.lists(st.lists(st.integers(0, 40 * MINUTE), min_size=size, max_size=size), min_size=size, max_size=size)
+        st.lists(st.lists(st.integers(0, 25 * MINUTE), min_size=size, max_size=size), min_size=size, max_size=size)
     )
     place = st.integers(0, size - 1)
-    names = [f"w{number}" for number in range(draw(st.integers(0, 4)))]
+    names = [f"w{number}" for number in range(draw(st.sampled_from([3, 4, 5, 2, 1, 0])))]
     subset = st.frozensets(st.sampled_from(["a", "b"]))
-    workers = tuple(
-        Worker(
-            id=name,
-            shifts=tuple(Shift(*span) for span in draw(st.lists(spans(), max_size=2))),
-            home=draw(st.one_of(st.none(), place)),
-            skills=draw(subset),
-            gender=draw(st.sampled_from(["f", "m", None])),
-            languages=draw(st.frozensets(st.sampled_from(["Urdu"]))),
-            leave=tuple(Shift(*span) for span in draw(st.lists(spans(most=3 * HOUR), max_size=1))),
-            hours_limit_seconds=draw(st.one_of(st.none(), st.integers(0, 8 * HOUR))),
-            break_rule=draw(st.one_of(st.none(), st.builds(Break, st.integers(0, HOUR), st.integers(0, 7 * HOUR)))),
-            last_back=draw(st.one_of(st.none(), st.integers(-12 * HOUR, 0))),
-            mode="car",
-            excluded_customers=draw(st.frozensets(st.sampled_from(["c0", "c1"]), max_size=1)),
-        )
-        for name in names
-    )
-    demands = tuple(_any_demand(draw, number, place, names, subset) for number in range(draw(st.integers(0, 9))))
+    workers = tuple(_any_worker(draw, name, place, subset) for name in names)
+    demands = tuple(_any_demand(draw, number, place, names, subset) for number in range(draw(st.sampled_from([6, 9, 12, 3, 1, 0]))))
     return Problem(
         demands=demands,
         workers=workers,
@@ -168,15 +158,32 @@ def problems(draw) -> Problem:
     )
 
 
+def _any_worker(draw, name, place, subset) -> Worker:
+    shifts = draw(st.lists(spans(starts=MORNINGS, least=9 * HOUR, most=14 * HOUR), min_size=1, max_size=2))
+    return Worker(
+        id=name,
+        shifts=tuple(Shift(*span) for span in shifts),
+        home=draw(st.one_of(st.none(), place)),
+        skills=_seldom(draw, subset, frozenset({"a", "b"})),
+        gender=draw(st.sampled_from(["f", "f", "m", None])),
+        languages=draw(st.frozensets(st.sampled_from(["Urdu"]))),
+        leave=_seldom(draw, spans(most=3 * HOUR).map(lambda span: (Shift(*span),)), ()),
+        hours_limit_seconds=_seldom(draw, st.integers(0, 8 * HOUR), None, one_in=3),
+        break_rule=_seldom(draw, st.builds(Break, st.integers(0, HOUR), st.sampled_from([4 * HOUR, 6 * HOUR, 2 * HOUR, 0])), None, one_in=2),
+        last_back=_seldom(draw, st.integers(-12 * HOUR, 0), None),
+        excluded_customers=_seldom(draw, st.frozensets(st.sampled_from(["c0", "c1"]), max_size=1), frozenset()),
+    )
+
+
 def _any_demand(draw, number, place, names, subset) -> Demand:
     slots = tuple(
-        Slot(draw(st.integers(0, 90 * MINUTE)), draw(subset) if draw(st.booleans()) else frozenset())
+        Slot(draw(st.integers(0, 90 * MINUTE)), _seldom(draw, subset, frozenset()))
         for _ in range(draw(st.sampled_from([1, 1, 2])))
     )
     windows = tuple(Window(*draw(spans(most=3 * HOUR))) for _ in range(draw(st.sampled_from([1, 1, 2]))))
     least = draw(st.integers(0, HOUR))
-    pinned = draw(st.integers(0, 9)) == 0 and len(names) >= len(slots)
     some = st.frozensets(st.sampled_from(names), max_size=2) if names else st.just(frozenset())
+    pins = _seldom(draw, st.permutations(names).map(tuple), (), one_in=8)[: len(slots)]
     return Demand(
         id=f"v{number}",
         customer=draw(st.sampled_from(["c0", "c1", "c2"])),
@@ -184,15 +191,14 @@ def _any_demand(draw, number, place, names, subset) -> Demand:
         slots=slots,
         windows=windows,
         preferred_start=draw(st.one_of(st.none(), HOURS)),
-        due=draw(st.one_of(st.none(), HOURS)) if draw(st.integers(0, 4)) == 0 else None,
+        due=_seldom(draw, HOURS, None, one_in=6),
         sync=draw(st.sampled_from([SIMULTANEOUS, Sync(least, least + draw(st.integers(0, HOUR)))])),
-        gender=draw(st.sampled_from([None, None, None, "f"])),
-        language=draw(st.sampled_from([None, None, None, "Urdu"])),
-        excluded_workers=draw(some) if draw(st.integers(0, 4)) == 0 else frozenset(),
+        gender=_seldom(draw, st.just("f"), None),
+        language=_seldom(draw, st.just("Urdu"), None, one_in=6),
+        excluded_workers=_seldom(draw, some, frozenset()),
         preferred_workers=draw(some),
-        pinned_workers=tuple(draw(st.permutations(names))[: len(slots)]) if pinned else (),
-        pinned_start=windows[0].earliest if draw(st.integers(0, 9)) == 0 else None,
-        published_workers=(),
-        must_keep=draw(st.integers(0, 5)) == 0,
-        gap_seconds=draw(st.sampled_from([0, 0, 30 * MINUTE, 2 * HOUR])),
+        pinned_workers=pins if len(pins) == len(slots) else (),
+        pinned_start=_seldom(draw, st.just(windows[0].earliest), None, one_in=8),
+        must_keep=_seldom(draw, st.just(True), False, one_in=5),
+        gap_seconds=_seldom(draw, st.sampled_from([30 * MINUTE, 2 * HOUR]), 0, one_in=2),
     )
