@@ -17,6 +17,8 @@ from evm.store.alerts import NewAlert
 from evm.store.evidence import NewRow
 from evm.store.outbox import OutboxRow
 
+MISSED_VISIT = "missed visit"
+OVERDUE_CHECK_OUT = "overdue check-out"
 ASSISTANCE = "assistance"
 NO_REPLY = "no reply"
 REFUSED_MEDICINE = "refused medicine"

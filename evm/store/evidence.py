@@ -60,6 +60,8 @@ class Known:
 
 
 EventKey = tuple[ProviderId, DeviceId, EventId]
+Presence = tuple[WorkerId, CustomerId, datetime]
+"""Who was with whom and when."""
 
 
 def append(session: Session, *, rows: Sequence[NewRow]) -> tuple[int, ...]:
@@ -136,8 +138,8 @@ def evidence_for(
 
 def presence(
     session: Session, *, worker_ids: Collection[WorkerId], since: datetime, until: datetime
-) -> tuple[tuple[WorkerId, CustomerId, datetime], ...]:
-    """Who was with whom and when in `[since, until)`: (worker, customer, instant) of these workers' check-ins and check-outs, in order."""
+) -> tuple[Presence, ...]:
+    """These workers' check-ins and check-outs in `[since, until)`, by worker and instant."""
     c = t.c
     query = select(c.worker_id, c.customer_id, c.at).where(
         c.worker_id.in_(sorted(set(worker_ids))),
@@ -150,6 +152,23 @@ def presence(
         (WorkerId(r.worker_id), CustomerId(r.customer_id), r.at)
         for r in session.execute(query.order_by(c.worker_id, c.at, c.log_index))
     )
+
+
+def workers_at(
+    session: Session, *, customer_ids: Collection[CustomerId], since: datetime, until: datetime
+) -> frozenset[WorkerId]:
+    """Every worker with evidence at any of these customers in `[since, until)`."""
+    found: set[WorkerId] = set()
+    wanted = sorted(set(customer_ids))
+    for start in range(0, len(wanted), ID_CHUNK):
+        query = select(t.c.worker_id).where(
+            t.c.customer_id.in_(wanted[start : start + ID_CHUNK]),
+            t.c.at >= since,
+            t.c.at < until,
+            t.c.worker_id.is_not(None),
+        )
+        found.update(WorkerId(worker) for worker in session.execute(query.distinct()).scalars())
+    return frozenset(found)
 
 
 def evidence_of_event(

@@ -192,6 +192,22 @@ def worker(session: Session, *, worker_id: WorkerId) -> CareWorker | None:
     return found[0] if found else None
 
 
+def modes(session: Session, *, worker_ids: Collection[WorkerId]) -> dict[WorkerId, TravelMode]:
+    """How each of these workers travels."""
+    c = t.care_workers.c
+    query = select(c.worker_id, c.mode).where(c.worker_id.in_(sorted(set(worker_ids))))
+    return {WorkerId(r.worker_id): TravelMode(r.mode) for r in (session.execute(query) if worker_ids else ())}
+
+
+def sharing_a_line(session: Session, *, customer_ids: Collection[CustomerId]) -> frozenset[CustomerId]:
+    """These customers and everybody registered on one of their landlines (couples)."""
+    c = t.customer_landlines.c
+    wanted = sorted(set(customer_ids))
+    lines = select(c.line).where(c.customer_id.in_(wanted))
+    found = session.execute(select(c.customer_id).where(c.line.in_(lines))).scalars() if wanted else ()
+    return frozenset(wanted) | {CustomerId(customer) for customer in found}
+
+
 def devices(
     session: Session, *, provider_id: ProviderId | None = None, device_type: str | None = None
 ) -> tuple[DeviceRow, ...]:

@@ -1,0 +1,191 @@
+"""The use case "work out what happened": load plan and evidence, reconcile purely, append the versions that changed.
+Not the rules (evm.domain.reconcile). Any number of runs over the same facts writes nothing new."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby, pairwise
+
+from sqlalchemy.orm import Session
+
+from evm.domain.evidence import Evidence
+from evm.domain.ids import CustomerId, ProviderId, WorkerId
+from evm.domain.people import Customer, TravelMode
+from evm.domain.period import Period, care_day, day_period
+from evm.domain.plan import Absence, PlannedVisit
+from evm.domain.policy import Policy
+from evm.domain.reconcile import reconcile
+from evm.domain.visit import Visit
+from evm.services.reclassify import reclassify
+from evm.store import evidence as log
+from evm.store import ingest_state, people, plans, visits
+from evm.store.evidence import Presence
+
+CustomerDay = tuple[CustomerId, date]
+DAYS_A_CHUNK = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """Everything the reconciliation of some customers' days rests on."""
+
+    plan: tuple[PlannedVisit, ...]
+    evidence: tuple[Evidence, ...]
+    customers: tuple[Customer, ...]
+    modes: dict[WorkerId, TravelMode]
+    absences: tuple[Absence, ...]
+
+
+def run_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 500) -> int:
+    """Reconcile up to `limit` queued requests in the caller's transaction. Answers how many customer-days they named; 0: none waits."""
+    pairs = ingest_state.take_reconcile(session, limit=limit)
+    reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
+    return len(pairs)
+
+
+def reconcile_customer_days(
+    session: Session, *, pairs: Collection[CustomerDay], now: datetime, policy: Policy
+) -> tuple[str, ...]:
+    """Reconcile these days of these customers, and those of customers whom the same workers saw just before and after (an event here
+    can cap a stay there). Answers the keys of visits that changed; alerts that they answer are reclassified."""
+    changed: list[str] = []
+    for day, customers in _by_day(_with_neighbours(session, pairs, policy)):
+        facts = _facts_of_customers(session, customers, day, policy)
+        changed += _reconcile(session, facts, customers, (day, day + timedelta(days=1)), now, policy)
+    return tuple(changed)
+
+
+def reconcile_days(
+    session: Session, *, provider_id: ProviderId, since_day: date, until_day: date, now: datetime, policy: Policy
+) -> int:
+    """Reconcile every customer of a provider for care days `[since_day, until_day)`, a week at a time. Answers how many visits changed."""
+    changed = 0
+    customers = people.customers(session, provider_id=provider_id)
+    modes = {w.worker_id: w.mode for w in people.workers(session, provider_id=provider_id)}
+    start = since_day
+    while start < until_day:
+        end = min(until_day, start + timedelta(days=DAYS_A_CHUNK))
+        facts = _facts_of_provider(session, provider_id, customers, modes, (start, end), policy)
+        ids = frozenset(c.customer_id for c in customers)
+        changed += len(_reconcile(session, facts, ids, (start, end), now, policy))
+        start = end
+    return changed
+
+
+def _by_day(pairs: Iterable[CustomerDay]) -> Iterable[tuple[date, frozenset[CustomerId]]]:
+    for day, some in groupby(sorted(pairs, key=lambda pair: (pair[1], pair[0])), key=lambda pair: pair[1]):
+        yield day, frozenset(customer for customer, _ in some)
+
+
+def _window(since_day: date, until_day: date, policy: Policy) -> Period:
+    """The days themselves with a stay's greatest length to spare at both ends."""
+    spare = timedelta(hours=policy.stay_hours_max + 1)
+    first = day_period(since_day, zone=policy.zone)
+    last = day_period(until_day - timedelta(days=1), zone=policy.zone)
+    return Period(start=first.start - spare, end=last.end + spare)
+
+
+def _touching(day: date, policy: Policy) -> Period:
+    """When an event can belong to a visit of the day: an hour before it begins until a night visit ends."""
+    whole = day_period(day, zone=policy.zone)
+    return Period(start=whole.start - timedelta(hours=1), end=whole.end + timedelta(hours=12))
+
+
+def _with_neighbours(session: Session, pairs: Collection[CustomerDay], policy: Policy) -> set[CustomerDay]:
+    found = set(pairs)
+    for day, customers in _by_day(pairs):
+        window = _window(day, day + timedelta(days=1), policy)
+        workers = log.workers_at(session, customer_ids=customers, since=window.start, until=window.end)
+        seen = log.presence(session, worker_ids=workers, since=window.start, until=window.end)
+        found |= {
+            (customer, care_day(at, zone=policy.zone))
+            for customer, at in _beside(seen, customers, _touching(day, policy))
+        }
+    return found
+
+
+def _beside(
+    seen: Iterable[Presence], customers: frozenset[CustomerId], touching: Period
+) -> Iterable[tuple[CustomerId, datetime]]:
+    """Events at other customers that stand next to one of these customers' in some worker's day."""
+    for _, events in groupby(seen, key=lambda presence: presence[0]):
+        row = list(events)
+        for before, after in pairwise(row):
+            for one, other in ((before, after), (after, before)):
+                if one[1] in customers and other[1] != one[1] and one[2] in touching:
+                    yield other[1], other[2]
+
+
+def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day: date, policy: Policy) -> _Facts:
+    window = _window(day, day + timedelta(days=1), policy)
+    here = people.sharing_a_line(session, customer_ids=customers)
+    workers = log.workers_at(session, customer_ids=customers, since=window.start, until=window.end)
+    events = log.evidence_for(session, customer_ids=here, worker_ids=workers, since=window.start, until=window.end)
+    named = here | {e.customer for e in events if e.customer is not None}
+    return _Facts(
+        plan=plans.planned_visits(
+            session, customer_ids=here, since_day=day - timedelta(days=1), until_day=day + timedelta(days=2)
+        ),
+        evidence=events,
+        customers=people.customers(session, customer_ids=named),
+        modes=people.modes(session, worker_ids={e.worker for e in events if e.worker is not None}),
+        absences=plans.absences(session, customer_ids=customers, since=window.start, until=window.end),
+    )
+
+
+def _facts_of_provider(
+    session: Session,
+    provider_id: ProviderId,
+    customers: tuple[Customer, ...],
+    modes: dict[WorkerId, TravelMode],
+    days: tuple[date, date],
+    policy: Policy,
+) -> _Facts:
+    since_day, until_day = days
+    window = _window(since_day, until_day, policy)
+    ids = [c.customer_id for c in customers]
+    return _Facts(
+        plan=plans.planned_visits(
+            session,
+            provider_id=provider_id,
+            since_day=since_day - timedelta(days=1),
+            until_day=until_day + timedelta(days=1),
+        ),
+        evidence=log.evidence_for(session, customer_ids=ids, since=window.start, until=window.end),
+        customers=customers,
+        modes=modes,
+        absences=plans.absences(session, provider_id=provider_id, since=window.start, until=window.end),
+    )
+
+
+def _reconcile(
+    session: Session,
+    facts: _Facts,
+    customers: frozenset[CustomerId],
+    days: tuple[date, date],
+    now: datetime,
+    policy: Policy,
+) -> tuple[str, ...]:
+    found = reconcile(
+        plan=facts.plan,
+        evidence=facts.evidence,
+        policy=policy,
+        homes={c.customer_id: c.home for c in facts.customers},
+        modes=facts.modes,
+        absences=facts.absences,
+        customers=customers,
+        now=now,
+    )
+    since, until = days[0].isoformat(), days[1].isoformat()
+    kept = [visit for visit in found if since <= visit.care_day < until]
+    whole = {(customer, days[0] + timedelta(days=n)) for customer in customers for n in range((days[1] - days[0]).days)}
+    changed = visits.append_versions(session, visits=kept, now=now, customer_days=whole)
+    _reclassify(session, kept, set(changed), now, policy)
+    return changed
+
+
+def _reclassify(
+    session: Session, kept: Iterable[Visit], changed: Collection[str], now: datetime, policy: Policy
+) -> None:
+    planned = [visit for visit in kept if visit.visit_id is not None and visit.visit_id in changed]
+    reclassify(session, visits=planned, now=now, policy=policy)

@@ -1,0 +1,178 @@
+"""From stored evidence to stored visits, in bulk and by the queue."""
+
+import random
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from evm.domain.evidence import EventKind, Evidence
+from evm.domain.finding import FindingCode
+from evm.domain.plan import PlannedVisit
+from evm.domain.policy import Policy
+from evm.domain.visit import VisitOutcome
+from evm.services import history, receive, reconcile
+from evm.services.receive import Incoming
+from evm.store import evidence, ingest_state, plans, visits
+from evm.store.tables.visits import visits as visits_table
+from tests import factories
+from tests.factories import NINE, PROVIDER, claim, home, planned_visit
+
+POLICY = Policy()
+MONDAY = date(2026, 11, 2)
+
+
+def at(minutes: int) -> factories.datetime:
+    return NINE + timedelta(minutes=minutes)
+
+
+def stay(start: int, end: int | None, **changes: str) -> list[Evidence]:
+    found = [factories.evidence(EventKind.CHECK_IN, at=at(start), **changes)]
+    if end is not None:
+        found.append(factories.evidence(EventKind.CHECK_OUT, at=at(end), **changes))
+    return found
+
+
+def bring(session: Session, rows: Sequence[Evidence]) -> None:
+    history.import_evidence(session, rows=rows, payloads=[b"{}"] * len(rows), now=at(24 * 60))
+
+
+def reconcile_monday(session: Session, *, now: int = 12 * 60) -> int:
+    return reconcile.reconcile_days(
+        session,
+        provider_id=PROVIDER,
+        since_day=MONDAY,
+        until_day=MONDAY + timedelta(days=1),
+        now=at(now),
+        policy=POLICY,
+    )
+
+
+@pytest.fixture
+def seeded(session: Session) -> Session:
+    factories.seed(
+        session,
+        customers=[factories.customer(f"c{n}", home=home(1500 * n)) for n in range(1, 5)],
+        workers=[factories.worker("w1"), factories.worker("w2")],
+    )
+    return session
+
+
+def test_imported_evidence_becomes_a_delivered_visit_once(seeded: Session) -> None:
+    """The 27 days of history are worth nothing unless they reconcile, and twice must write nothing new."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1")])
+    bring(seeded, stay(2, 31))
+    assert reconcile_monday(seeded) == 1
+    visit = visits.newest(seeded, since_day=MONDAY, until_day=MONDAY + timedelta(days=1))[0]
+    assert (visit.outcome, visit.version, visit.slots[0].attendance.minutes) == (VisitOutcome.DELIVERED, 1, 29)
+    assert evidence.events(seeded)[0].evidence.source == "import"
+    assert reconcile_monday(seeded) == 0
+    assert len(visits.versions(seeded, visit_key="v1")) == 1
+
+
+def test_late_evidence_makes_a_second_version_and_the_first_stays(seeded: Session) -> None:
+    """An invoice judged on version 1 must still be able to show what it was judged on."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1")])
+    reconcile_monday(seeded)
+    bring(seeded, stay(2, 31))
+    assert reconcile_monday(seeded) == 1
+    first, second = visits.versions(seeded, visit_key="v1")
+    assert (first.visit.outcome, second.visit.outcome) == (VisitOutcome.MISSED, VisitOutcome.DELIVERED)
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].version == 2
+
+
+def test_an_unplanned_stay_that_gains_its_visit_is_withdrawn_but_kept(seeded: Session) -> None:
+    """The same stay standing twice, once unplanned and once planned, would be counted twice."""
+    bring(seeded, stay(0, 30))
+    reconcile_monday(seeded)
+    unplanned = visits.newest(seeded, since_day=MONDAY, until_day=MONDAY + timedelta(days=1))[0]
+    key = visits.visit_key(unplanned)
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1")])
+    reconcile_monday(seeded)
+    newest = visits.newest(seeded, since_day=MONDAY, until_day=MONDAY + timedelta(days=1))
+    assert [visit.visit_id for visit in newest] == ["v1"]
+    assert len(visits.versions(seeded, visit_key=key)) == 1
+
+
+def test_the_queue_reconciles_what_receive_asked_for(seeded: Session) -> None:
+    """Between receipt and visit stands only a row: a lost one would leave a delivered visit pending for ever."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1")])
+    items = [
+        Incoming(claim=claim(kind, at=when), payload=b"{}", channel="mqtt")
+        for kind, when in ((EventKind.CHECK_IN, at(1)), (EventKind.CHECK_OUT, at(30)))
+    ]
+    receive.receive(seeded, items=items, now=at(30), policies=POLICY)
+    assert reconcile.run_pending(seeded, now=at(31), policy=POLICY) > 0
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].outcome is VisitOutcome.DELIVERED
+    assert reconcile.run_pending(seeded, now=at(31), policy=POLICY) == 0
+    assert not ingest_state.reconcile_backlog(seeded)
+
+
+def test_row_27_a_check_in_elsewhere_reaches_the_stay_it_caps(seeded: Session) -> None:
+    """The event is the second customer's; the finding belongs to the first one's visit, which nothing else would reconcile."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1"), planned_visit("v2", customer="c2", start=at(60))])
+    for said in (claim(at=at(0)), claim(at=at(60), tag="tag-c2"), claim(EventKind.CHECK_OUT, at=at(90))):
+        item = Incoming(claim=said, payload=b"{}", channel="mqtt")
+        receive.receive(seeded, items=[item], now=said.captured_at, policies=POLICY)
+        reconcile.run_pending(seeded, now=said.captured_at, policy=POLICY)
+    reconcile_monday(seeded)
+    bulk = visits.newest_of(seeded, visit_ids=["v1"])["v1"]
+    assert bulk.slots[0].attendance.end_max is not None
+    assert len(visits.versions(seeded, visit_key="v1")) == bulk.version
+
+
+def test_row_26_and_27_the_doubtful_part_pays_nothing(seeded: Session) -> None:
+    """A stay without a check-out, and a check-out without a check-in, are kept and pay 0 until a person amended them."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1"), planned_visit("v2", customer="c2", start=at(60))])
+    bring(seeded, stay(0, None))
+    bring(seeded, [factories.evidence(EventKind.CHECK_OUT, at=at(92), customer="c2")])
+    reconcile_monday(seeded)
+    found = visits.newest_of(seeded, visit_ids=["v1", "v2"])
+    assert [found[v].slots[0].attendance.payable_seconds for v in ("v1", "v2")] == [0, 0]
+    assert FindingCode.FORGOTTEN_CHECK_OUT in {f.code for f in found["v1"].findings}
+    assert FindingCode.ORPHAN_CHECK_OUT in {f.code for f in found["v2"].findings}
+
+
+def _busy_week(seed: int) -> tuple[list[PlannedVisit], list[Evidence]]:
+    rng = random.Random(seed)
+    planned, said = [], []
+    for day in range(4):
+        for n, customer in enumerate(("c1", "c2", "c3", "c4")):
+            start = day * 1440 + n * 95 + rng.choice([0, 0, 14 * 60])
+            planned.append(planned_visit(f"v{day}{n}", customer=customer, start=at(start)))
+            if rng.random() < 0.85:
+                begin = start + rng.randint(-20, 40)
+                end = None if rng.random() < 0.15 else begin + rng.randint(5, 60)
+                said += stay(begin, end, customer=customer, worker=rng.choice(["w1", "w2"]))
+    return planned, said
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_queue_in_any_order_ends_where_bulk_reconciliation_does(seeded: Session, seed: int) -> None:
+    """If events that trickle in gave other minutes than the same events at once, a replay would change an invoice."""
+    planned, said = _busy_week(seed)
+    plans.add_planned_visits(seeded, visits=planned)
+    random.Random(seed).shuffle(said)
+    for start in range(0, len(said), 3):
+        some = said[start : start + 3]
+        bring(seeded, some)
+        pairs = {
+            (e.customer, day) for e in some for day in receive.days_touched(kind=e.kind, at=e.at, zone=POLICY.zone)
+        }
+        reconcile.reconcile_customer_days(seeded, pairs=pairs, now=at(9 * 1440), policy=POLICY)
+    for visit in planned:
+        pair = (visit.customer_id, visit.start.date())
+        reconcile.reconcile_customer_days(seeded, pairs={pair}, now=at(9 * 1440), policy=POLICY)
+    before = seeded.execute(select(func.count()).select_from(visits_table)).scalar()
+    changed = reconcile.reconcile_days(
+        seeded,
+        provider_id=PROVIDER,
+        since_day=MONDAY,
+        until_day=MONDAY + timedelta(days=6),
+        now=at(9 * 1440),
+        policy=POLICY,
+    )
+    assert changed == 0
+    assert seeded.execute(select(func.count()).select_from(visits_table)).scalar() == before
