@@ -1,0 +1,1 @@
+"""Tests of devices: the protocol, the transports and the reference phone."""
