@@ -40,4 +40,8 @@ class Policy:
     not_delivered_share_max: float = 0.5
     together_share_min: float = 0.8
     accuracy_m_max: float = 200.0
-    cramming_visits_min: int = 12
+    cramming_pairs_min: int = 8
+    cramming_freed_minutes_min: int = 5
+    cramming_freed_share_min: float = 0.1
+    cramming_early_minutes_min: int = 5
+    cramming_chance_min: float = 0.01
