@@ -148,7 +148,9 @@ def problems(draw) -> Problem:
     names = [f"w{number}" for number in range(draw(st.sampled_from([3, 4, 5, 2, 1, 0])))]
     subset = st.frozensets(st.sampled_from(["a", "b"]))
     workers = tuple(_any_worker(draw, name, place, subset) for name in names)
-    demands = tuple(_any_demand(draw, number, place, names, subset) for number in range(draw(st.sampled_from([6, 9, 12, 3, 1, 0]))))
+    demands = tuple(
+        _any_demand(draw, number, place, names, subset) for number in range(draw(st.sampled_from([6, 9, 12, 3, 1, 0])))
+    )
     return Problem(
         demands=demands,
         workers=workers,
@@ -169,7 +171,12 @@ def _any_worker(draw, name, place, subset) -> Worker:
         languages=draw(st.frozensets(st.sampled_from(["Urdu"]))),
         leave=_seldom(draw, spans(most=3 * HOUR).map(lambda span: (Shift(*span),)), ()),
         hours_limit_seconds=_seldom(draw, st.integers(0, 8 * HOUR), None, one_in=3),
-        break_rule=_seldom(draw, st.builds(Break, st.integers(0, HOUR), st.sampled_from([4 * HOUR, 6 * HOUR, 2 * HOUR, 0])), None, one_in=2),
+        break_rule=_seldom(
+            draw,
+            st.builds(Break, st.integers(0, HOUR), st.sampled_from([4 * HOUR, 6 * HOUR, 2 * HOUR, 0])),
+            None,
+            one_in=2,
+        ),
         last_back=_seldom(draw, st.integers(-12 * HOUR, 0), None),
         excluded_customers=_seldom(draw, st.frozensets(st.sampled_from(["c0", "c1"]), max_size=1), frozenset()),
     )

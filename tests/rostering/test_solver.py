@@ -1,0 +1,191 @@
+"""What solve gives for problems whose answer is known, and for those that have none."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rostering.problem import Shift, Slot, Sync, Travel, Window
+from rostering.roster import Roster
+from rostering.search.compiled import compile_problem
+from rostering.search.recreate import Found
+from rostering.search.runs import EMPTY
+from rostering.search.state import SearchState
+from rostering.solver import Params, RosterFaultError, solve, verified
+from rostering.stop import AnyOf, Cancelled, FirstFeasible, Iterations, NoImprovement, Progress, Seconds
+
+from .factories import DAY, HOUR, MINUTE, demand, double, locality_day, problem, worker
+
+
+def roster_of(given, iterations=30) -> Roster:
+    """The search's roster."""
+    return solve(problem=given, stop=Iterations(iterations), seed=1).roster
+
+
+def test_the_shortest_tour_of_a_line_is_found():
+    """Runs that go back and forth: the search does not improve travel."""
+    places = 8
+    apart = [[abs(a - b) * 300 for b in range(places)] for a in range(places)]
+    anytime = (Window(7 * HOUR, 20 * HOUR),)
+    visits = [demand(f"v{n}", 9, place=n, windows=anytime, preferred_start=None) for n in range(1, places)]
+    given = problem(visits, [worker("w")], places=places)
+    line = type(given)(
+        demands=given.demands, workers=given.workers, travel=Travel({"car": apart}), horizon=given.horizon
+    )
+    assert roster_of(line, 200).runs[0].travel_seconds == 2 * (places - 1) * 300
+
+
+def test_asymmetric_travel_is_followed_in_its_direction():
+    """A one-way system driven the wrong way."""
+    one_way = [[0, 60, 999], [999, 0, 60], [60, 999, 0]]
+    anytime = (Window(7 * HOUR, 20 * HOUR),)
+    visits = [demand(f"v{n}", 9, place=n, windows=anytime, preferred_start=None) for n in (2, 1)]
+    given = problem(visits, [worker("w")])
+    ring = type(given)(
+        demands=given.demands, workers=given.workers, travel=Travel({"car": one_way}), horizon=given.horizon
+    )
+    run = roster_of(ring).runs[0]
+    assert [stop.visit for stop in run.stops] == ["v1", "v2"]
+    assert run.travel_seconds == 180
+
+
+def test_a_preferred_worker_is_chosen_when_the_way_is_no_longer_than_it_is_worth():
+    """Continuity forgotten."""
+    given = problem([demand("a", 9, preferred_workers=frozenset({"x"}))], [worker("w"), worker("x")])
+    assert roster_of(given).starts()["a", 0][0] == "x"
+
+
+def test_the_published_worker_stays_when_nothing_speaks_against_it():
+    """A new roster that changes everybody for nothing."""
+    visits = [demand(f"v{n}", 8 + n, published_workers=(f"w{n % 2}",)) for n in range(8)]
+    starts = roster_of(problem(visits, [worker("w0"), worker("w1")]), 200).starts()
+    assert all(starts[f"v{n}", 0][0] == f"w{n % 2}" for n in range(8))
+
+
+def test_visits_start_when_preferred_where_nothing_is_in_the_way():
+    """Everybody woken at the beginning of their window."""
+    given = problem([demand("a", 9), demand("b", 12, place=2)], [worker("w")])
+    assert {start for _, start in roster_of(given).starts().values()} == {9 * HOUR, 12 * HOUR}
+
+
+@pytest.mark.parametrize(
+    ("visits", "workers", "said"),
+    [
+        ([demand("a", 9, slots=(Slot(60, frozenset({"peg"})),))], [worker("w")], "impossible.*skills blocks 1"),
+        ([demand("a", 3)], [worker("w")], "impossible.*availability blocks 1"),
+        ([demand("a", 9, pinned_start=15 * HOUR)], [worker("w")], "contradict"),
+        ([double("a", 9)], [worker("w")], "double_up_together"),
+        (
+            [demand(n, 9, place=p, pinned_workers=("w",), pinned_start=9 * HOUR) for n, p in (("a", 1), ("b", 2))],
+            [worker("w"), worker("x")],
+            "travel_feasible blocks 1",
+        ),
+        ([demand("a", 7.4, windows=(Window(7 * HOUR, 7 * HOUR),))], [worker("w")], "impossible.*availability"),
+    ],
+)
+def test_what_cannot_be_rostered_has_its_reason_and_nearest_workers(visits, workers, said):
+    """Infeasible input that crashes, runs on, or is dropped without a word."""
+    roster = roster_of(problem(visits, workers))
+    assert roster.unfilled
+    for each in roster.unfilled:
+        assert each.nearest
+        assert all(near.sentence and near.rule for near in each.nearest)
+    assert re.search(said, roster.unfilled[0].reason), roster.unfilled[0].reason
+
+
+def test_a_taken_worker_is_named_as_taken():
+    """A reason that blames skills when the day is merely full."""
+    same = (Window(9 * HOUR, 9 * HOUR),)
+    roster = roster_of(problem([demand("a", 9, windows=same), demand("b", 9, windows=same, place=2)], [worker("w")]))
+    assert "taken" in roster.unfilled[0].reason
+    assert roster.unfilled[0].nearest[0].rule == "travel_feasible"
+
+
+def test_a_night_shift_and_a_split_shift_are_worked():
+    """Shifts across midnight, or two on a day, lost."""
+    night = worker("n", shifts=(Shift(21 * HOUR, 31 * HOUR),))
+    split = worker("s", shifts=(Shift(7 * HOUR, 11 * HOUR), Shift(17 * HOUR, 20 * HOUR)))
+    visits = [demand("late", 23), demand("early", 29, place=2), demand("breakfast", 8), demand("supper", 18)]
+    roster = roster_of(problem(visits, [night, split], horizon_days=2))
+    assert roster.unfilled == ()
+    assert sorted(run.worker for run in roster.runs) == ["n", "s", "s"]
+
+
+def test_a_locality_day_is_filled_and_repeatable():
+    """The day roster of the demo, in small: unfilled visits, violations, or another roster for the same seed."""
+    given = locality_day(seed=4, visits=90, workers=24)
+    first = solve(problem=given, stop=Iterations(150), seed=7)
+    assert [each for each in first.roster.unfilled if not each.reason.startswith("impossible")] == []
+    assert first.violations == ()
+    assert first == solve(problem=given, stop=Iterations(150), seed=7)
+    assert first.lower_bound <= first.objective == first.curve[-1][1]
+    assert {d.id for d in given.demands if d.must_keep} <= {visit for visit, _ in first.roster.starts()}
+
+
+def test_searching_longer_never_gives_a_worse_roster():
+    """A search that loses its best."""
+    given = locality_day(seed=5, visits=60, workers=9)
+    plain = Params(effort_seconds=0)
+    points = [solve(problem=given, stop=Iterations(n), seed=1, params=plain).objective for n in (0, 50, 200)]
+    assert points == sorted(points, reverse=True)
+    assert points[2] < points[0]
+
+
+def test_sequences_with_due_times_are_searched_by_order():
+    """The engine for published instances breaking a sequence or a skill."""
+    visits = [
+        double(f"v{n}", 9, place=1 + n, windows=(Window(8 * HOUR, 20 * HOUR),), preferred_start=None, due=9 * HOUR,
+               sync=Sync(20 * MINUTE, 40 * MINUTE))
+        for n in range(4)
+    ]  # fmt: skip
+    free = [worker(name, daily_rest_seconds=0) for name in ("w", "x", "y")]
+    result = solve(problem=problem(visits, free, lateness=1, lateness_worst=1), stop=Iterations(30), seed=1)
+    assert result.roster.unfilled == ()
+    starts = result.roster.starts()
+    assert all(1_200 <= starts[v.id, 1][1] - starts[v.id, 0][1] <= 2_400 for v in visits)
+
+
+def test_a_roster_that_breaks_a_rule_is_never_returned():
+    """A faulty search whose roster reaches a person."""
+    given = problem([demand("a", 9, slots=(Slot(60, frozenset({"peg"})),))], [worker("w")])
+    compiled = compile_problem(problem=given)
+    state = SearchState.empty(compiled=compiled)
+    run = state.with_stop(r=0, at=0, d=0, k=0, lo=9 * HOUR, hi=9 * HOUR)
+    assert run is not None
+    assert state.place(d=0, changed={0: run}, slots={0: 0}, span=None)
+    with pytest.raises(RosterFaultError, match="skills"):
+        verified(compiled=compiled, found=Found(best=state, objective=0))
+    assert EMPTY.items == ()
+
+
+def test_stop_rules_stop_when_they_say():
+    """A search that cannot be stopped, or that stops at once."""
+    at = Progress(iterations=10, objective=5, unfilled=2, improved_at=4)
+    ticks = iter([0.0, 1.0, 5.0])
+    timer = Seconds(3.0, lambda: next(ticks))
+    assert [timer(at), timer(at)] == [False, True]
+    assert [Iterations(11)(at), Iterations(10)(at)] == [False, True]
+    assert [NoImprovement(7)(at), NoImprovement(6)(at)] == [False, True]
+    assert [FirstFeasible(1)(at), FirstFeasible(2)(at)] == [False, True]
+    assert [Cancelled(lambda: False)(at), Cancelled(lambda: True)(at)] == [False, True]
+    assert AnyOf((Iterations(99), Cancelled(lambda: True)))(at)
+
+
+def test_a_cancelled_search_keeps_its_best_and_reports_progress():
+    """A cancel that loses the roster."""
+    seen: list[Progress] = []
+    given = locality_day(seed=6, visits=30, workers=8)
+    rule = AnyOf((Iterations(500), Cancelled(lambda: len(seen) > 20)))
+    result = solve(problem=given, stop=rule, seed=1, report=seen.append)
+    assert result.iterations < 30
+    assert result.roster.runs
+    assert seen[-1].objective <= seen[0].objective
+
+
+def test_days_in_one_problem_keep_rest():
+    """Two days solved at once with a short night between."""
+    shifts = (Shift(14 * HOUR, 23 * HOUR), Shift(DAY + 7 * HOUR, DAY + 15 * HOUR))
+    visits = [demand("late", 22), demand("later", 22, place=2), demand("next", 24 + 8), demand("noon", 24 + 12)]
+    roster = roster_of(problem(visits, [worker("w", shifts=shifts)], horizon_days=2))
+    assert set(roster.starts()) == {("late", 0), ("later", 0), ("noon", 0)}
