@@ -28,8 +28,9 @@ RETRY_SECONDS_MAX: Final = 5.0
 
 
 class IngestClient:
-    """Subscribes to every device's events as one fixed user and feeds `ingest`. `share_group` None where the broker has no shared
-    subscriptions (the embedded one); with several ingest processes each has its own `client_id` and all the same group.
+    """Subscribes to every device's events as one fixed user and feeds `ingest`. With several ingest processes each has its own
+    `client_id` and all the same `share_group`; a broker without shared subscriptions (the embedded one) denies them, and the plain
+    filters are asked for instead.
 
     `persistent` keeps the session at the broker while this process is away. Either way the phones' outboxes heal what a broker loses."""
 
@@ -50,8 +51,8 @@ class IngestClient:
         self._host, self._port = host, port
         self._ingest = ingest
         self._batch_max, self._linger_seconds = batch_max, linger_seconds
-        prefix = f"$share/{share_group}/" if share_group else ""
-        self._filters = (prefix + EVENT_FILTER, prefix + BASE_FILTER)
+        self._plain = (EVENT_FILTER, BASE_FILTER)
+        self._filters = tuple(f"$share/{share_group}/{plain}" for plain in self._plain) if share_group else self._plain
         self._arrived: deque[tuple[int, paho.MQTTMessage]] = deque()
         self._wake = threading.Event()
         self._subscribed = threading.Event()
@@ -131,9 +132,12 @@ class IngestClient:
         self._connection += 1
         client.subscribe([(topic, 1) for topic in self._filters])
 
-    def _granted(self, _client: paho.Client, _userdata: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
+    def _granted(self, client: paho.Client, _userdata: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            _LOG.error("the broker denies the subscriptions %s", ", ".join(self._filters))
+            _LOG.warning("the broker denies the subscriptions %s", ", ".join(self._filters))
+            if self._filters != self._plain:
+                self._filters = self._plain
+                client.subscribe([(topic, 1) for topic in self._filters])
             return
         self._subscribed.set()
 

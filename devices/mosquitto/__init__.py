@@ -4,6 +4,7 @@
 Mosquitto to read passwords and rules again (SIGHUP): an enrolled device may speak and a revoked one may not within the interval of
 the sync. What still comes on a connection that stands when its credential is revoked, ingest refuses at once."""
 
+import getpass
 import os
 import signal
 from collections.abc import Iterable
@@ -44,14 +45,17 @@ def write_files(
     host: str = "127.0.0.1",
     port: int = 1883,
     tls: TlsFiles | None = None,
+    run_as: str | None = None,
 ) -> tuple[Path, ...]:
-    """Write configuration, passwords and access rules into `directory` and tell the Mosquitto that runs on them. Answers the paths."""
+    """Write configuration, passwords and access rules into `directory` and tell the Mosquitto that runs on them. Answers the paths.
+
+    `run_as`: the user Mosquitto becomes when started as root; None: the one who writes these files, and who alone may read them."""
     enrolled = [row for row in people.devices(session) if row.revoked_at is None]
     users = tuple(servers)
     texts = {
         PASSWORD_FILE: _passwords(enrolled, users, directory / PASSWORD_FILE),
         ACL_FILE: _rules(enrolled, users),
-        CONF_FILE: configuration(directory=directory, host=host, port=port, tls=tls),
+        CONF_FILE: configuration(directory=directory, host=host, port=port, tls=tls, run_as=run_as),
     }
     for name, text in texts.items():
         path = directory / name
@@ -61,10 +65,14 @@ def write_files(
     return tuple(directory / name for name in texts)
 
 
-def configuration(*, directory: Path, host: str, port: int, tls: TlsFiles | None = None) -> str:
+def configuration(
+    *, directory: Path, host: str, port: int, tls: TlsFiles | None = None, run_as: str | None = None
+) -> str:
     """The shipped configuration, filled in. Tested as shipped."""
     template = Template((files("devices.mosquitto") / "mosquitto.conf").read_text(encoding="utf-8"))
-    return template.substitute(directory=directory, host=host, port=port, tls=_tls_listeners(tls))
+    return template.substitute(
+        directory=directory.resolve(), host=host, port=port, tls=_tls_listeners(tls), run_as=run_as or getpass.getuser()
+    )
 
 
 def _tls_listeners(tls: TlsFiles | None) -> str:

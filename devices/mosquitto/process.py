@@ -1,0 +1,75 @@
+"""A Mosquitto of our own, for tests, benchmarks and faults: starts the program with the shipped configuration. In production the system
+starts it. Not its files (devices.mosquitto)."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from devices.mosquitto import CONF_FILE
+
+START_SECONDS_MAX: Final = 10.0
+_PLACES: Final = "/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/sbin"
+
+
+class MosquittoMissingError(RuntimeError):
+    """The program is not on this machine."""
+
+
+def program() -> str | None:
+    """Where Mosquitto is, or None."""
+    return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), _PLACES)))
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class MosquittoProcess:
+    """Runs on the files that `devices.mosquitto.write_files` wrote into `directory` for `port`."""
+
+    def __init__(self, *, directory: Path, port: int, host: str = "127.0.0.1") -> None:
+        self.directory, self.host, self.port = directory, host, port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it listens. Raises `MosquittoMissingError`, or RuntimeError with what it said."""
+        found = program()
+        if found is None:
+            raise MosquittoMissingError("the program mosquitto is not installed (apt install mosquitto)")
+        with (self.directory / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 -- our own arguments
+                [found, "-c", str(self.directory / CONF_FILE)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        give_up = time.monotonic() + START_SECONDS_MAX
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.kill()
+                said = (self.directory / "mosquitto.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+                raise RuntimeError(f"mosquitto does not start: {said}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ask it to end and wait."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex((self.host, self.port)) == 0
