@@ -1,0 +1,182 @@
+"""The use cases of an invoice: it is submitted, judged by evidence, and judged again when evidence comes. Not the verdicts' reasons
+(evm.domain.billing) and not what a valid invoice looks like (invoice_form)."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdict, totals
+from evm.domain.billing.judge import Known
+from evm.domain.billing.judge import judge as judge_claim
+from evm.domain.ids import CustomerId, VisitId
+from evm.domain.plan import Absence, PlannedVisit
+from evm.domain.policy import Policy
+from evm.domain.visit import Visit
+from evm.services import price
+from evm.services.invoice_form import InvoiceConflict, InvoiceRefused, check_form, check_same
+from evm.store import money, people, plans
+from evm.store import visits as visit_store
+from evm.store.money import JudgedLine, StoredInvoice
+
+__all__ = [
+    "InvoiceConflict",
+    "InvoiceRefused",
+    "InvoiceSummary",
+    "InvoiceUnknown",
+    "invoice",
+    "judge",
+    "lines_of",
+    "rejudge_for_visits",
+    "submit",
+]
+
+
+SECOND = timedelta(seconds=1)
+
+
+class InvoiceUnknown(LookupError):  # noqa: N818 -- named for what is wrong
+    """There is no invoice with this id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceSummary:
+    """An invoice's heading, its sums (None until judged), and the pence released since it was first judged."""
+
+    invoice: StoredInvoice
+    totals: Totals | None
+    released_pence: int
+
+
+def submit(session: Session, *, invoice: InvoiceClaim, now: datetime, zone: str = "Europe/London") -> str:
+    """Take in a provider's invoice and answer its id. The same invoice again answers the same id; nothing about evidence is asked.
+
+    InvoiceRefused: something in it cannot be true. InvoiceConflict: its number was used for another invoice."""
+    check_form(session, invoice=invoice, today=now.astimezone(ZoneInfo(zone)).date())
+    known = money.invoice_of_number(session, provider_id=invoice.provider, number=invoice.number)
+    if known is not None:
+        check_same(stored=_stored(session, known).claim, sent=invoice)
+        return known
+    invoice_id = "inv-" + sha256(f"{invoice.provider}|{invoice.number}".encode()).hexdigest()[:24]
+    money.add_invoice(session, invoice_id=invoice_id, claim=invoice, now=now)
+    return invoice_id
+
+
+def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -> Totals:
+    """Give every line its verdict by what is stored now, keep its visits' charges, and answer the sums in pence.
+
+    Judging again appends a next version only where a verdict changed. Judged invoices that claim the same slots are judged again too:
+    both are held until a person decides (bad-input 89). InvoiceUnknown."""
+    sums = _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
+    for other in money.invoices_sharing(session, invoice_id=invoice_id):
+        if _stored(session, other).state != money.RECEIVED:
+            _judge_one(session, invoice_id=other, now=now, policy=policy)
+    return sums
+
+
+def rejudge_for_visits(
+    session: Session, *, visit_ids: Collection[VisitId], now: datetime, policy: Policy
+) -> tuple[str, ...]:
+    """Judge again the judged invoices that claim any of these visits, whose evidence changed; answers their ids."""
+    claiming = money.invoices_claiming(session, visit_ids=visit_ids)
+    judged = tuple(found for found in claiming if _heading(session, found).state != money.RECEIVED)
+    for invoice_id in judged:
+        _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
+    return judged
+
+
+def invoice(session: Session, *, invoice_id: str) -> InvoiceSummary:
+    """One invoice with its sums. InvoiceUnknown."""
+    return InvoiceSummary(
+        invoice=_heading(session, invoice_id),
+        totals=money.invoice_totals(session, invoice_id=invoice_id),
+        released_pence=money.released_pence(session, invoice_id=invoice_id),
+    )
+
+
+def lines_of(
+    session: Session, *, invoice_id: str, verdict: Verdict | None = None, limit: int | None = None, offset: int = 0
+) -> tuple[JudgedLine, ...]:
+    """Lines by number with their newest verdict, its sentence, and what it rests on (visit version, event ids)."""
+    return money.lines(session, invoice_id=invoice_id, verdict=verdict, limit=limit, offset=offset)
+
+
+def _judge_one(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -> Totals:
+    stored = _stored(session, invoice_id)
+    known = _known(session, stored, policy=policy)
+    verdicts = judge_claim(claim=stored.claim, known=known)
+    before = money.newest_verdicts(session, invoice_id=invoice_id) if stored.state != money.RECEIVED else {}
+    money.append_verdicts(session, invoice_id=invoice_id, verdicts=_changed(before, verdicts), now=now)
+    price.keep_charges(session, known=known, visit_ids=[line.visit for line in stored.claim.lines if line.visit])
+    if stored.state == money.RECEIVED:
+        money.set_state(session, invoice_id=invoice_id, state=money.JUDGED)
+    return totals(verdicts)
+
+
+def _changed(
+    before: Mapping[int, tuple[int, LineVerdict]], verdicts: Iterable[LineVerdict]
+) -> list[tuple[int, LineVerdict]]:
+    """The verdicts that say something new, each with its next version. A visit's version alone says nothing."""
+    found = []
+    for verdict in verdicts:
+        version, old = before.get(verdict.line_no, (0, None))
+        if old is None or replace(verdict, visit_version=old.visit_version) != old:
+            found.append((version + 1, verdict))
+    return found
+
+
+def _known(session: Session, stored: StoredInvoice, *, policy: Policy) -> Known:
+    claim = stored.claim
+    planned, visits = _visits(session, claim)
+    return Known(
+        planned=planned,
+        visits=visits,
+        agreements=money.agreements(session, provider_id=claim.provider, council_id=claim.council),
+        absences=_absences(session, claim, planned.values()),
+        elsewhere=money.claimed_elsewhere(session, invoice_id=stored.invoice_id),
+        zone=policy.zone,
+    )
+
+
+def _visits(session: Session, claim: InvoiceClaim) -> tuple[dict[VisitId, PlannedVisit], dict[VisitId, Visit]]:
+    """This provider's visits in this council: those of the period, and those that lines name on other days."""
+    since, until = claim.period_since, claim.period_until
+    places = {place.locality_id for place in people.localities(session, council_id=claim.council)}
+    found = plans.planned_visits(session, provider_id=claim.provider, since_day=since, until_day=until)
+    happened = visit_store.newest(session, provider_id=claim.provider, since_day=since, until_day=until)
+    visits = {visit.visit_id: visit for visit in happened if visit.visit_id is not None}
+    named = {line.visit for line in claim.lines if line.visit is not None}
+    beyond = named - {visit.visit_id for visit in found}
+    found += plans.planned_visits_of(session, visit_ids=beyond)
+    visits |= visit_store.newest_of(session, visit_ids=beyond)
+    theirs = [each for each in found if each.provider_id == claim.provider and each.locality_id in places]
+    return {each.visit_id: each for each in theirs}, visits
+
+
+def _absences(
+    session: Session, claim: InvoiceClaim, planned: Iterable[PlannedVisit]
+) -> dict[CustomerId, tuple[Absence, ...]]:
+    starts = [visit.start for visit in planned]
+    first = min(starts, default=datetime.combine(claim.period_since, time(), tzinfo=UTC))
+    last = max(starts, default=datetime.combine(claim.period_until, time(), tzinfo=UTC))
+    found: dict[CustomerId, tuple[Absence, ...]] = {}
+    for spell in plans.absences(session, provider_id=claim.provider, since=first, until=max(first, last) + SECOND):
+        found[spell.customer_id] = (*found.get(spell.customer_id, ()), spell)
+    return found
+
+
+def _heading(session: Session, invoice_id: str) -> StoredInvoice:
+    found = money.invoice_heading(session, invoice_id=invoice_id)
+    if found is None:
+        raise InvoiceUnknown(invoice_id)
+    return found
+
+
+def _stored(session: Session, invoice_id: str) -> StoredInvoice:
+    found = money.invoice_claim(session, invoice_id=invoice_id)
+    if found is None:
+        raise InvoiceUnknown(invoice_id)
+    return found

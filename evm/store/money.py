@@ -1,0 +1,479 @@
+"""Agreements, charges, invoices and the verdicts on their lines, kept. Not how they are concluded (evm.domain.billing).
+
+Verdicts are appended, version by version; a line's newest version is its verdict."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, Subquery, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from evm.domain.billing.agreement import Agreement
+from evm.domain.billing.checks import Elsewhere
+from evm.domain.billing.invoice import ClaimLine, InvoiceClaim, LineVerdict, Reason, Totals, Verdict
+from evm.domain.billing.terms import agreement_of_terms, terms_of_agreement
+from evm.domain.ids import AgreementId, CouncilId, CustomerId, ProviderId, VisitId, WorkerId
+from evm.store.tables.money import agreements as agreements_table
+from evm.store.tables.money import charges as charges_table
+from evm.store.tables.money import invoice_lines, invoices, line_verdicts
+
+IDS_A_STATEMENT: Final = 500
+RECEIVED: Final = "received"
+JUDGED: Final = "judged"
+APPROVED: Final = "approved"
+
+Slot = tuple[VisitId, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRow:
+    """One stored charge: `line` counts the charges of a visit version's slot from 0; their pence add up to the slot's."""
+
+    visit_key: str
+    visit_version: int
+    slot: int
+    line: int
+    agreement_id: AgreementId
+    agreement_version: int
+    minutes: int
+    pence: int
+    rule: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInvoice:
+    """An invoice's heading. `period_until` of the claim is the first day after; `claim.lines` are filled by `invoice_claim` only."""
+
+    invoice_id: str
+    claim: InvoiceClaim
+    received_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedLine:
+    """A claim line with its newest verdict and that verdict's version; None until it is judged."""
+
+    line: ClaimLine
+    version: int | None
+    verdict: LineVerdict | None
+    judged_at: datetime | None
+
+
+def add_agreements(session: Session, *, agreements: Sequence[Agreement]) -> None:
+    """Append agreement versions; one that is there already is refused by the database."""
+    rows = [
+        {
+            "agreement_id": agreement.agreement_id,
+            "version": agreement.version,
+            "council_id": agreement.council,
+            "provider_id": agreement.provider,
+            "effective_from": agreement.effective_from,
+            "terms": terms_of_agreement(agreement),
+        }
+        for agreement in agreements
+    ]
+    if rows:
+        session.execute(insert(agreements_table), rows)
+
+
+def agreements(
+    session: Session, *, provider_id: ProviderId, council_id: CouncilId | None = None
+) -> tuple[Agreement, ...]:
+    """Every version of a provider's agreements, by date of effect and version; with one council if asked."""
+    columns = agreements_table.c
+    query = select(columns.terms).where(columns.provider_id == provider_id)
+    if council_id is not None:
+        query = query.where(columns.council_id == council_id)
+    rows = session.execute(query.order_by(columns.effective_from, columns.version, columns.agreement_id))
+    return tuple(agreement_of_terms(row.terms) for row in rows)
+
+
+def append_charges(session: Session, *, charges: Sequence[ChargeRow]) -> None:
+    """Append the charges of visit versions that have none yet."""
+    rows = [
+        {
+            "visit_key": charge.visit_key,
+            "visit_version": charge.visit_version,
+            "slot": charge.slot,
+            "line": charge.line,
+            "agreement_id": charge.agreement_id,
+            "agreement_version": charge.agreement_version,
+            "minutes": charge.minutes,
+            "pence": charge.pence,
+            "rule": charge.rule,
+            "words": charge.words,
+        }
+        for charge in charges
+    ]
+    if rows:
+        session.connection().execute(insert(charges_table), rows)
+
+
+def charges(session: Session, *, visit_key: str, visit_version: int | None = None) -> tuple[ChargeRow, ...]:
+    """A visit's charges by version, slot and line; of one version if asked."""
+    columns = charges_table.c
+    query = select(charges_table).where(columns.visit_key == visit_key)
+    if visit_version is not None:
+        query = query.where(columns.visit_version == visit_version)
+    rows = session.execute(query.order_by(columns.visit_version, columns.slot, columns.line)).mappings()
+    return tuple(ChargeRow(**dict(row)) for row in rows)
+
+
+def priced_versions(session: Session, *, visit_keys: Collection[str]) -> set[tuple[str, int]]:
+    """Which versions of these visits have charges."""
+    columns = charges_table.c
+    found: set[tuple[str, int]] = set()
+    for keys in _chunks(visit_keys):
+        query = select(columns.visit_key, columns.visit_version).where(columns.visit_key.in_(keys)).distinct()
+        found.update((row.visit_key, row.visit_version) for row in session.execute(query))
+    return found
+
+
+def add_invoice(session: Session, *, invoice_id: str, claim: InvoiceClaim, now: datetime) -> None:
+    """Append a received invoice with its lines; a number the provider used before is refused by the database."""
+    heading = {
+        "invoice_id": invoice_id,
+        "provider_id": claim.provider,
+        "council_id": claim.council,
+        "number": claim.number,
+        "period_since": claim.period_since,
+        "period_until": claim.period_until,
+        "claimed_pence": claim.claimed_pence,
+        "received_at": now,
+        "state": RECEIVED,
+    }
+    session.execute(insert(invoices).values(heading))
+    session.connection().execute(insert(invoice_lines), [_line_values(invoice_id, line) for line in claim.lines])
+
+
+def invoice_of_number(session: Session, *, provider_id: ProviderId, number: str) -> str | None:
+    """The id of a provider's invoice by the number the provider gave it, or None."""
+    query = select(invoices.c.invoice_id).where(invoices.c.provider_id == provider_id, invoices.c.number == number)
+    return session.execute(query).scalar_one_or_none()
+
+
+def invoice_list(
+    session: Session, *, provider_id: ProviderId | None = None, council_id: CouncilId | None = None
+) -> tuple[StoredInvoice, ...]:
+    """Invoice headings, the newest period first, then by id."""
+    query = select(invoices)
+    if provider_id is not None:
+        query = query.where(invoices.c.provider_id == provider_id)
+    if council_id is not None:
+        query = query.where(invoices.c.council_id == council_id)
+    rows = session.execute(query.order_by(invoices.c.period_since.desc(), invoices.c.invoice_id)).mappings()
+    return tuple(_heading_of(row, lines=()) for row in rows)
+
+
+def invoice_heading(session: Session, *, invoice_id: str) -> StoredInvoice | None:
+    """One invoice without its lines, or None if unknown."""
+    row = session.execute(select(invoices).where(invoices.c.invoice_id == invoice_id)).mappings().first()
+    return None if row is None else _heading_of(row, lines=())
+
+
+def invoice_claim(session: Session, *, invoice_id: str) -> StoredInvoice | None:
+    """One invoice with all its lines by number, or None if unknown."""
+    row = session.execute(select(invoices).where(invoices.c.invoice_id == invoice_id)).mappings().first()
+    if row is None:
+        return None
+    query = select(invoice_lines).where(invoice_lines.c.invoice_id == invoice_id).order_by(invoice_lines.c.line_no)
+    return _heading_of(row, lines=tuple(_line_of(line) for line in session.execute(query).mappings()))
+
+
+def set_state(session: Session, *, invoice_id: str, state: str) -> None:
+    """Move an invoice on: received, judged, approved."""
+    session.execute(update(invoices).where(invoices.c.invoice_id == invoice_id).values(state=state))
+
+
+def claimed_elsewhere(session: Session, *, invoice_id: str) -> dict[Slot, Elsewhere]:
+    """Slots of this invoice that another invoice of the same provider claims too, on a line that is not disallowed.
+
+    Of several the approved one counts, then the lowest number."""
+    mine, other, heading = invoice_lines.alias("mine"), invoice_lines.alias("other"), invoices.alias("heading")
+    own = invoices.alias("own")
+    newest = _newest_of_all(_sharing(invoice_id))
+    query = (
+        select(mine.c.visit_id, mine.c.slot, heading.c.number, heading.c.state)
+        .join(other, and_(other.c.visit_id == mine.c.visit_id, other.c.slot == mine.c.slot))
+        .join(heading, heading.c.invoice_id == other.c.invoice_id)
+        .join(own, own.c.invoice_id == mine.c.invoice_id)
+        .outerjoin(newest, and_(newest.c.invoice_id == other.c.invoice_id, newest.c.line_no == other.c.line_no))
+        .where(
+            mine.c.invoice_id == invoice_id,
+            other.c.invoice_id != invoice_id,
+            heading.c.provider_id == own.c.provider_id,
+            or_(newest.c.verdict.is_(None), newest.c.verdict != Verdict.DISALLOW.value),
+        )
+        .order_by((heading.c.state == APPROVED).desc(), heading.c.number)
+    )
+    found: dict[Slot, Elsewhere] = {}
+    for row in session.execute(query):
+        other_claim = Elsewhere(number=row.number, approved=row.state == APPROVED)
+        found.setdefault((VisitId(row.visit_id), row.slot), other_claim)
+    return found
+
+
+def invoices_sharing(session: Session, *, invoice_id: str) -> tuple[str, ...]:
+    """Other invoices, of whatever provider, that claim a slot of this one, by id."""
+    return tuple(sorted(_ids(session, invoice_id)))
+
+
+def invoices_claiming(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[str, ...]:
+    """Invoices with a line for any of these visits, by id."""
+    found: set[str] = set()
+    for ids in _chunks(visit_ids):
+        query = select(invoice_lines.c.invoice_id).where(invoice_lines.c.visit_id.in_(ids)).distinct()
+        found.update(session.execute(query).scalars())
+    return tuple(sorted(found))
+
+
+def append_verdicts(
+    session: Session, *, invoice_id: str, verdicts: Sequence[tuple[int, LineVerdict]], now: datetime
+) -> None:
+    """Append verdicts, each with its version; a version that is there already is refused by the database."""
+    rows = [_verdict_values(invoice_id, version, verdict, now) for version, verdict in verdicts]
+    if rows:
+        session.connection().execute(insert(line_verdicts), rows)
+
+
+def newest_verdicts(session: Session, *, invoice_id: str) -> dict[int, tuple[int, LineVerdict]]:
+    """By line number: the newest version and its verdict, for lines that were judged."""
+    found = lines(session, invoice_id=invoice_id)
+    return {
+        each.line.line_no: (each.version, each.verdict)
+        for each in found
+        if each.version is not None and each.verdict is not None
+    }
+
+
+def verdict_history(
+    session: Session, *, invoice_id: str, line_no: int
+) -> tuple[tuple[int, datetime, LineVerdict], ...]:
+    """Every version of a line's verdict with the instant it was issued, the first first."""
+    columns = line_verdicts.c
+    query = (
+        select(line_verdicts, invoice_lines.c.pence_claimed)
+        .join(
+            invoice_lines,
+            and_(invoice_lines.c.invoice_id == columns.invoice_id, invoice_lines.c.line_no == columns.line_no),
+        )
+        .where(columns.invoice_id == invoice_id, columns.line_no == line_no)
+        .order_by(columns.version)
+    )
+    return tuple((row["version"], row["judged_at"], _verdict_of(row)) for row in session.execute(query).mappings())
+
+
+def lines(
+    session: Session,
+    *,
+    invoice_id: str,
+    verdict: Verdict | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> tuple[JudgedLine, ...]:
+    """An invoice's lines by number with their newest verdicts, all or those of one verdict."""
+    newest = _newest_of_all([invoice_id])
+    query = (
+        select(
+            invoice_lines,
+            *(newest.c[name] for name in VERDICT_COLUMNS),
+        )
+        .outerjoin(
+            newest,
+            and_(newest.c.invoice_id == invoice_lines.c.invoice_id, newest.c.line_no == invoice_lines.c.line_no),
+        )
+        .where(invoice_lines.c.invoice_id == invoice_id)
+        .order_by(invoice_lines.c.line_no)
+    )
+    if verdict is not None:
+        query = query.where(newest.c.verdict == verdict.value)
+    if limit is not None or offset:
+        query = query.limit(limit).offset(offset)
+    return tuple(_judged_of(row) for row in session.execute(query).mappings())
+
+
+def invoice_totals(session: Session, *, invoice_id: str) -> Totals | None:
+    """The sums of the newest verdicts; None while any line is not judged."""
+    newest = _newest_of_all([invoice_id])
+    own = invoice_lines.c
+    parts = ("payable_pence", "reduced_pence", "withheld_pence", "disallowed_pence", "shadow_pence")
+    query = (
+        select(
+            func.count().label("lines"),
+            func.count(newest.c.verdict).label("judged"),
+            func.sum(own.pence_claimed).label("claimed_pence"),
+            *(func.sum(newest.c[name]).label(name) for name in parts),
+        )
+        .select_from(invoice_lines)
+        .outerjoin(newest, and_(newest.c.invoice_id == own.invoice_id, newest.c.line_no == own.line_no))
+        .where(own.invoice_id == invoice_id)
+    )
+    row = session.execute(query).mappings().one()
+    if row["lines"] == 0 or row["judged"] < row["lines"]:
+        return None
+    return Totals(claimed_pence=int(row["claimed_pence"]), **{name: int(row[name]) for name in parts})
+
+
+def released_pence(session: Session, *, invoice_id: str) -> int:
+    """What the lines' newest verdicts pay over their first ones: money released since the invoice was first judged."""
+    newest = _newest_of_all([invoice_id])
+    first = line_verdicts.alias("first")
+    query = (
+        select(func.coalesce(func.sum(newest.c.payable_pence - first.c.payable_pence), 0))
+        .select_from(newest)
+        .join(first, and_(first.c.invoice_id == newest.c.invoice_id, first.c.line_no == newest.c.line_no))
+        .where(first.c.version == 1)
+    )
+    return int(session.execute(query).scalar_one())
+
+
+VERDICT_COLUMNS: Final = (
+    "version",
+    "judged_at",
+    "verdict",
+    "payable_pence",
+    "reduced_pence",
+    "withheld_pence",
+    "disallowed_pence",
+    "shadow_pence",
+    "minutes_evidenced",
+    "reason",
+    "words",
+    "visit_version",
+    "evidence",
+)
+
+
+def _newest_of_all(invoice_ids: Any) -> Subquery:
+    columns = line_verdicts.c
+    last = (
+        select(columns.invoice_id, columns.line_no, func.max(columns.version).label("version"))
+        .where(columns.invoice_id.in_(invoice_ids))
+        .group_by(columns.invoice_id, columns.line_no)
+        .subquery("last")
+    )
+    return (
+        select(line_verdicts)
+        .join(
+            last,
+            and_(
+                last.c.invoice_id == columns.invoice_id,
+                last.c.line_no == columns.line_no,
+                last.c.version == columns.version,
+            ),
+        )
+        .subquery("newest")
+    )
+
+
+def _sharing(invoice_id: str) -> Any:
+    mine, other = invoice_lines.alias("sharing_mine"), invoice_lines.alias("sharing_other")
+    return (
+        select(other.c.invoice_id)
+        .select_from(mine)
+        .join(other, and_(other.c.visit_id == mine.c.visit_id, other.c.slot == mine.c.slot))
+        .where(mine.c.invoice_id == invoice_id, other.c.invoice_id != invoice_id)
+        .distinct()
+    )
+
+
+def _ids(session: Session, invoice_id: str) -> Iterable[str]:
+    return session.execute(_sharing(invoice_id)).scalars()
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), IDS_A_STATEMENT):
+        yield ordered[start : start + IDS_A_STATEMENT]
+
+
+def _line_values(invoice_id: str, line: ClaimLine) -> dict[str, Any]:
+    return {
+        "invoice_id": invoice_id,
+        "line_no": line.line_no,
+        "visit_id": line.visit,
+        "slot": line.slot,
+        "customer_id": line.customer,
+        "worker_id": line.worker,
+        "start_at": line.start,
+        "minutes_claimed": line.minutes_claimed,
+        "pence_claimed": line.pence_claimed,
+    }
+
+
+def _line_of(row: RowMapping) -> ClaimLine:
+    return ClaimLine(
+        line_no=row["line_no"],
+        visit=None if row["visit_id"] is None else VisitId(row["visit_id"]),
+        slot=row["slot"],
+        customer=CustomerId(row["customer_id"]),
+        worker=None if row["worker_id"] is None else WorkerId(row["worker_id"]),
+        start=row["start_at"],
+        minutes_claimed=row["minutes_claimed"],
+        pence_claimed=row["pence_claimed"],
+    )
+
+
+def _heading_of(row: RowMapping, *, lines: tuple[ClaimLine, ...]) -> StoredInvoice:
+    claim = InvoiceClaim(
+        provider=ProviderId(row["provider_id"]),
+        council=CouncilId(row["council_id"]),
+        number=row["number"],
+        period_since=row["period_since"],
+        period_until=row["period_until"],
+        claimed_pence=row["claimed_pence"],
+        lines=lines,
+    )
+    return StoredInvoice(invoice_id=row["invoice_id"], claim=claim, received_at=row["received_at"], state=row["state"])
+
+
+def _verdict_values(invoice_id: str, version: int, verdict: LineVerdict, now: datetime) -> dict[str, Any]:
+    return {
+        "invoice_id": invoice_id,
+        "line_no": verdict.line_no,
+        "version": version,
+        "judged_at": now,
+        "verdict": verdict.verdict.value,
+        "payable_pence": verdict.payable_pence,
+        "reduced_pence": verdict.reduced_pence,
+        "withheld_pence": verdict.withheld_pence,
+        "disallowed_pence": verdict.disallowed_pence,
+        "shadow_pence": verdict.shadow_pence,
+        "minutes_evidenced": verdict.minutes_evidenced,
+        "reason": verdict.reason.value,
+        "words": verdict.words,
+        "visit_version": verdict.visit_version,
+        "evidence": verdict.evidence,
+    }
+
+
+def _verdict_of(row: RowMapping) -> LineVerdict:
+    return LineVerdict(
+        line_no=row["line_no"],
+        verdict=Verdict(row["verdict"]),
+        reason=Reason(row["reason"]),
+        words=row["words"],
+        claimed_pence=row["pence_claimed"],
+        payable_pence=row["payable_pence"],
+        reduced_pence=row["reduced_pence"],
+        withheld_pence=row["withheld_pence"],
+        disallowed_pence=row["disallowed_pence"],
+        shadow_pence=row["shadow_pence"],
+        minutes_evidenced=row["minutes_evidenced"],
+        visit_version=row["visit_version"],
+        evidence=tuple(row["evidence"]),
+    )
+
+
+def _judged_of(row: RowMapping) -> JudgedLine:
+    judged = row["verdict"] is not None
+    return JudgedLine(
+        line=_line_of(row),
+        version=row["version"],
+        verdict=_verdict_of(row) if judged else None,
+        judged_at=row["judged_at"],
+    )
