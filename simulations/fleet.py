@@ -65,6 +65,7 @@ class Fleet:
         self._network = Network()
         self._phones: dict[str, _PhoneTwin] = {}
         self._apps: dict[str, _AppTwin] = {}
+        self._offline: set[str] = set()
         self._calls = 0
         self.sent_ids: set[tuple[str, str]] = set()
 
@@ -112,9 +113,11 @@ class Fleet:
     def disconnect(self, worker_id: str) -> None:
         """This worker's phone loses its signal."""
         self._phones[worker_id].phone.disconnect()
+        self._offline.add(worker_id)
 
     def reconnect(self, worker_id: str) -> None:
         """This worker's phone has signal again; returns when it is connected."""
+        self._offline.discard(worker_id)
         phone = self._phones[worker_id].phone
         phone.connect()
         _must(phone.wait_connected(timeout_seconds=30), f"{phone.device} could not reconnect")
@@ -146,10 +149,10 @@ class Fleet:
         )
         self._note(twin.phone.device, event_id)
 
-    def settle(self, offline: set[str]) -> None:
-        """Wait until every device but the `offline` ones has its receipts."""
+    def settle(self) -> None:
+        """Wait until every device that has signal has its receipts."""
         for worker_id, twin in self._phones.items():
-            if worker_id not in offline:
+            if worker_id not in self._offline:
                 _must(twin.phone.wait_receipts(timeout_seconds=60), f"{twin.phone.device} has no receipt")
                 _must(not twin.phone.refused, f"{twin.phone.device} was refused: {twin.phone.refused}")
         for app in self._apps.values():

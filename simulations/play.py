@@ -3,9 +3,10 @@ sits in an offline outbox, and the sweep has run at every deadline due up to it.
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -48,10 +49,10 @@ class _Agenda:
 
     logs: list[LogEntry]
     moments: list[tuple[datetime, int, Moment]] = field(default_factory=list)
-    numbers: Iterable[int] = field(default_factory=itertools.count)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def add(self, moment: Moment) -> None:
-        heapq.heappush(self.moments, (moment.at, next(iter(self.numbers)), moment))
+        heapq.heappush(self.moments, (moment.at, next(self.numbers), moment))
 
 
 class Day:
@@ -73,7 +74,6 @@ class Day:
         self._sessions = sessions
         self._policy = policy
         self._progress = progress
-        self._offline: set[str] = set()
         self._reconciled_at = self._swept_at = clock.now()
         self.alerts_raised = 0
 
@@ -88,7 +88,7 @@ class Day:
         self._clock.set(hello)
         self._fleet.start({stay.worker for stay in stays})
         self._fleet.say_hello(hello)
-        self._fleet.settle(self._offline)
+        self._fleet.settle()
         end = local_instant(day, 23 * 60 + 59, zone)
         while self._clock.now() < end:
             self._step(agenda, end)
@@ -107,8 +107,8 @@ class Day:
                 agenda.add(Moment(at=entry.at, act=_nothing))  # the server's clock times a call
         for spell in self._truth.happenings.spells:
             if spell.day == self._truth.world.scenario.played_day:
-                agenda.add(Moment(at=spell.since, act=lambda worker=spell.worker: self._lose_signal(worker)))
-                agenda.add(Moment(at=spell.until, act=lambda worker=spell.worker: self._regain_signal(worker)))
+                agenda.add(Moment(at=spell.since, act=partial(self._fleet.disconnect, spell.worker)))
+                agenda.add(Moment(at=spell.until, act=partial(self._regain_signal, spell.worker)))
         return agenda
 
     def _step(self, agenda: _Agenda, end: datetime) -> None:
@@ -127,7 +127,7 @@ class Day:
             self._fleet.record(entry.stay, entry.kind, at=entry.at)
             logged = True
         if logged:
-            self._fleet.settle(self._offline)
+            self._fleet.settle()
         while agenda.moments and agenda.moments[0][0] <= now:
             heapq.heappop(agenda.moments)[2].act()
         if due is not None and due <= now and now > self._swept_at:
@@ -135,14 +135,9 @@ class Day:
         if now - self._reconciled_at >= _RECONCILE_EVERY:
             self._reconcile()
 
-    def _lose_signal(self, worker: str) -> None:
-        self._fleet.disconnect(worker)
-        self._offline.add(worker)
-
     def _regain_signal(self, worker: str) -> None:
-        self._offline.discard(worker)
         self._fleet.reconnect(worker)
-        self._fleet.settle(self._offline)
+        self._fleet.settle()
 
     def _next_due(self) -> datetime | None:
         with self._sessions() as session:
