@@ -4,7 +4,6 @@ its translation (roster_problem).
 A published roster tells each worker once, puts the workers on the planned visits' slots, gives every visit its rostered start (inside
 its window; the agreed one is remembered) and writes the deadlines, all in the caller's one transaction."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -17,18 +16,16 @@ from evm.domain.plan import PlannedVisit
 from evm.domain.policy import Policy
 from evm.services import roster_body
 from evm.services.popback_keeping import note_kept
-from evm.services.roster_body import Said
-from evm.services.roster_check import findings_of
 from evm.services.roster_deadlines import publish_deadlines
+from evm.services.roster_drafts import Prepared, add_hand_made, add_solved, prepare
 from evm.services.roster_notices import tell_workers
-from evm.services.roster_problem import Day, Wishes, input_sha256, load_day, problem_of, standing_pins
+from evm.services.roster_problem import Day, Wishes, input_sha256, load_day
 from evm.store import deadlines, plans, rosters
 from evm.store.rosters import RosterRecord, RosterState
-from rostering.problem import Demand, Problem
+from rostering.problem import Demand
 from rostering.roster import Roster, Unfilled, timed_run
 from rostering.solver import Params, Result, solve
 from rostering.stop import Iterations, Progress, StopRule
-from rostering.verify import violations
 
 __all__ = [
     "Prepared",
@@ -54,16 +51,6 @@ class RosterRefused(ValueError):  # noqa: N818 -- named for what is wrong
         super().__init__(words)
         self.words = words
         self.visits = tuple(visits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """The question a roster answers, read in one short transaction so that the solve needs none."""
-
-    day: Day
-    problem: Problem
-    wishes: Wishes
-    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,23 +91,7 @@ def make(
         wishes=wishes or Wishes(),
     )
     result = solve_prepared(prepared, stop=stop, progress=progress)
-    return _store(session, prepared=prepared, result=result, now=now, policy=policy)
-
-
-def prepare(
-    session: Session,
-    *,
-    locality_id: LocalityId,
-    provider_id: ProviderId,
-    day: date,
-    seed: int,
-    policy: Policy,
-    wishes: Wishes,
-) -> Prepared:
-    """Read everything a roster of this day depends on."""
-    loaded = load_day(session, locality_id=locality_id, provider_id=provider_id, day=day, policy=policy)
-    problem = problem_of(loaded, policy=policy, wishes=wishes)
-    return Prepared(day=loaded, problem=problem, wishes=wishes, seed=seed)
+    return add_solved(session, prepared=prepared, result=result, now=now, policy=policy)
 
 
 def solve_prepared(prepared: Prepared, *, stop: StopRule | None = None, progress: Report | None = None) -> Result:
@@ -149,7 +120,7 @@ def keep(session: Session, *, prepared: Prepared, result: Result, now: datetime,
     )
     if input_sha256(again.problem) != input_sha256(prepared.problem):
         raise RosterRefused("Plans or people changed while the roster was made: make it again.")
-    return _store(session, prepared=prepared, result=result, now=now, policy=policy)
+    return add_solved(session, prepared=prepared, result=result, now=now, policy=policy)
 
 
 def adopt(
@@ -178,12 +149,7 @@ def adopt(
         wishes=wishes or Wishes(),
     )
     roster = _hand_made(prepared, workers=workers, starts=starts or {})
-    said = _said(prepared, roster, policy=policy)
-    pins = {**standing_pins(prepared.day), **prepared.wishes.pins}
-    body = roster_body.hand_made_body(
-        day=prepared.day, problem=prepared.problem, roster=roster, pins=pins, said=said, zone=policy.zone
-    )
-    return _add_draft(session, prepared=prepared, roster=roster, body=body, now=now)
+    return add_hand_made(session, prepared=prepared, roster=roster, now=now, policy=policy)
 
 
 def publish(session: Session, *, roster_id: str, by: str, now: datetime, policy: Policy) -> Published:
@@ -217,52 +183,6 @@ def publish(session: Session, *, roster_id: str, by: str, now: datetime, policy:
         popbacks_kept=tuple(kept),
         popbacks_unfilled=tuple(visit.visit_id for visit in popbacks if None in visit.rostered),
     )
-
-
-def _store(session: Session, *, prepared: Prepared, result: Result, now: datetime, policy: Policy) -> str:
-    body = roster_body.generated_body(
-        day=prepared.day,
-        problem=prepared.problem,
-        result=result,
-        seed=prepared.seed,
-        pins={**standing_pins(prepared.day), **prepared.wishes.pins},
-        said=_said(prepared, result.roster, policy=policy),
-        zone=policy.zone,
-    )
-    return _add_draft(session, prepared=prepared, roster=result.roster, body=body, now=now)
-
-
-def _said(prepared: Prepared, roster: Roster, *, policy: Policy) -> Said:
-    """What the independent verifier and the cramming rule say of a roster before it is published."""
-    return Said(
-        violations=violations(problem=prepared.problem, roster=roster),
-        findings=findings_of(day=prepared.day, roster=roster, policy=policy),
-    )
-
-
-def _add_draft(session: Session, *, prepared: Prepared, roster: Roster, body: Mapping[str, Any], now: datetime) -> str:
-    day = prepared.day
-    version = rosters.next_version(session, locality_id=day.locality_id, provider_id=day.provider_id, day=day.day)
-    key = f"{day.locality_id}|{day.provider_id}|{day.day.isoformat()}|{version}"
-    roster_id = "r" + hashlib.sha256(key.encode()).hexdigest()[:24]
-    record = RosterRecord(
-        roster_id=roster_id,
-        locality_id=day.locality_id,
-        provider_id=day.provider_id,
-        day=day.day,
-        state=RosterState.DRAFT,
-        version=version,
-        made_at=now,
-        published_at=None,
-        published_by=None,
-        input_sha256=input_sha256(prepared.problem),
-        unfilled=len(roster.unfilled),
-        violations=len(body["violations"]),
-        travel_seconds=sum(run.travel_seconds for run in roster.runs),
-        body=body,
-    )
-    rosters.add(session, record=record)
-    return roster_id
 
 
 def _hand_made(
