@@ -1,0 +1,84 @@
+"""A week by days: hours, rest and gaps are carried from day to day."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rostering.problem import Shift, Window
+from rostering.solver import Params
+from rostering.stop import Iterations
+from rostering.verify import violations
+from rostering.week import solve_week
+
+from .factories import DAY, HOUR, MINUTE, demand, problem, worker
+
+QUICK = Params(effort_seconds=0)
+
+
+def week_of(given_problem):
+    """The week's result, a few iterations a day."""
+    return solve_week(problem=given_problem, stop_for_day=lambda _: Iterations(15), seed=1, params=QUICK)
+
+
+def daily(start: float, end: float, days: int = 7) -> tuple[Shift, ...]:
+    """The same shift every day."""
+    return tuple(Shift(day * DAY + int(start * HOUR), day * DAY + int(end * HOUR)) for day in range(days))
+
+
+def test_a_week_with_enough_workers_is_filled():
+    """Days lost at the seams."""
+    visits = [demand(f"v{day}-{at}", day * 24 + at, place=1 + at % 5) for day in range(7) for at in (8, 12, 18)]
+    staff = [worker(name, shifts=daily(7, 20)) for name in ("w", "x")]
+    result = week_of(problem(visits, staff, horizon_days=7))
+    assert result.roster.unfilled == ()
+    assert violations(problem=problem(visits, staff, horizon_days=7), roster=result.roster) == ()
+
+
+def test_a_lone_worker_has_a_day_off():
+    """Seven days' work for one person."""
+    given_problem = problem(
+        [demand(f"v{day}", day * 24 + 10) for day in range(7)], [worker("w", shifts=daily(7, 20))], horizon_days=7
+    )
+    assert len(week_of(given_problem).roster.unfilled) == 1
+
+
+def test_hours_are_limited_over_the_week_not_each_day():
+    """A week's limit that starts anew each morning."""
+    visits = [demand(f"v{day}", day * 24 + 10, minutes=160) for day in range(6)]
+    lone = worker("w", shifts=daily(7, 20, 6), hours_limit_seconds=9 * HOUR)
+    result = week_of(problem(visits, [lone], horizon_days=6))
+    assert len(result.roster.runs) == 3
+
+
+def test_a_late_visit_keeps_its_gap_to_the_next_mornings():
+    """Bed at midnight and breakfast at one, of two days' rosters."""
+    late = demand("late", 23.5, customer="one", windows=(Window(int(23.5 * HOUR), int(23.5 * HOUR)),))
+    early = demand("early", 24.5, customer="one", gap_seconds=2 * HOUR)
+    other = demand("other", 26.5, customer="one", gap_seconds=2 * HOUR, place=2)
+    night = worker("n", shifts=(Shift(20 * HOUR, 32 * HOUR), Shift(33 * HOUR, 40 * HOUR)), daily_rest_seconds=0)
+    morning = worker("m", shifts=(Shift(DAY, DAY + 8 * HOUR),))
+    result = week_of(problem([late, early, other], [night, morning], horizon_days=2))
+    assert set(result.roster.starts()) == {("late", 0), ("other", 0)}
+    assert result.roster.unfilled[0].reason.endswith("(visit_gap)")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    hours=st.lists(st.tuples(st.integers(0, 6), st.integers(5, 27), st.integers(1, 4)), min_size=1, max_size=20),
+    shifts=st.lists(st.tuples(st.integers(0, 14), st.integers(4, 13)), min_size=1, max_size=4),
+    limit=st.one_of(st.none(), st.integers(0, 20)),
+)
+def test_no_week_has_a_violation(hours, shifts, limit):
+    """A rule that each day keeps and the week breaks."""
+    visits = [
+        demand(f"v{n}", day * 24 + at, minutes=30 * half, customer=f"c{n % 3}", gap_seconds=(n % 2) * 90 * MINUTE)
+        for n, (day, at, half) in enumerate(hours)
+    ]
+    staff = [
+        worker(f"w{n}", shifts=daily(start, start + long), hours_limit_seconds=None if limit is None else limit * HOUR)
+        for n, (start, long) in enumerate(shifts)
+    ]
+    result = week_of(problem(visits, staff, horizon_days=7))
+    assert result.violations == ()
+    assert len(result.roster.starts()) + len(result.roster.unfilled) == len(visits)
