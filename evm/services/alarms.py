@@ -1,15 +1,16 @@
 """Raising alerts: the row, its history and its outbox row in one transaction; and those that evidence itself raises at once.
-Not the missed-visit deadlines (watch) and not the sending (notify)."""
+Not the rules (evm.domain.alerts), not the deadlines (watch) and not the sending (notify)."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from evm.domain.alerts.judge import drafts_of
+from evm.domain.alerts.situation import AlertDraft, Situation
 from evm.domain.evidence import EventKind, Evidence
 from evm.domain.ids import CustomerId
 from evm.domain.period import care_day
-from evm.domain.plan import Risk
 from evm.domain.policy import Policy
 from evm.store import alerts as alert_store
 from evm.store import outbox, plans
@@ -17,90 +18,77 @@ from evm.store.alerts import NewAlert
 from evm.store.evidence import NewRow
 from evm.store.outbox import OutboxRow
 
-MISSED_VISIT = "missed visit"
-OVERDUE_CHECK_OUT = "overdue check-out"
-ASSISTANCE = "assistance"
-NO_REPLY = "no reply"
-REFUSED_MEDICINE = "refused medicine"
-_CARRIES_TASKS = frozenset({EventKind.TASK_OUTCOME, EventKind.CHECK_OUT})
+DETECTED_LATE_AFTER = timedelta(seconds=60)
+"""An alert raised longer than this after it was due says so: popback itself was late, not only the worker."""
+
+_RAISED_BY_EVENT = frozenset({EventKind.ASSISTANCE, EventKind.NO_REPLY})
 
 
-def raise_alerts(session: Session, *, alerts: Sequence[NewAlert], now: datetime) -> tuple[int, ...]:
-    """Raise what is new of these alerts and put each into the outbox of things to tell, once. Answers the new ids in order."""
-    new = alert_store.add(session, alerts_=alerts, now=now)
-    told = {alert.key: alert for alert in alerts if alert.key in new}
-    outbox.add(session, rows=[_to_tell(new[key], alert, now) for key, alert in told.items()])
+def raise_drafts(session: Session, *, drafts: Sequence[AlertDraft], now: datetime) -> tuple[int, ...]:
+    """Raise what is new of these drafts; each that pages goes into the outbox once. Answers the new ids, in order."""
+    if not drafts:
+        return ()
+    new = alert_store.add(session, alerts_=[_alert(draft, now) for draft in drafts], now=now)
+    told = {draft.key: draft for draft in drafts if draft.pages and draft.key in new}
+    outbox.add(session, rows=[_to_tell(new[key], draft, now) for key, draft in told.items()])
     return tuple(sorted(new.values()))
 
 
 def raise_from_evidence(session: Session, *, rows: Sequence[NewRow], now: datetime, policy: Policy) -> tuple[int, ...]:
-    """Assistance asked for, no reply at the door, and a time-critical task not done are alerts the moment they are stored."""
+    """What every alert rule makes of these events, the moment they are stored: assistance, no reply, a refused medicine."""
     events = [row.evidence for row in rows]
-    found = [_called(e) for e in events if e.kind in (EventKind.ASSISTANCE, EventKind.NO_REPLY)]
-    found += _refusals(session, [e for e in events if e.kind in _CARRIES_TASKS and e.tasks], policy)
-    return raise_alerts(session, alerts=found, now=now) if found else ()
+    events = [e for e in events if e.kind in _RAISED_BY_EVENT or any(not task.done for task in e.tasks)]
+    if not events:
+        return ()
+    days = {(e.customer, care_day(e.at, zone=policy.zone)) for e in events if e.customer is not None}
+    critical = _time_critical(session, days)
+    drafts = [draft for e in events for draft in drafts_of(_situation(e, critical, policy), now=now)]
+    return raise_drafts(session, drafts=drafts, now=now)
 
 
-def _to_tell(alert_id: int, alert: NewAlert, now: datetime) -> OutboxRow:
+def _situation(e: Evidence, critical: dict[tuple[CustomerId, date], frozenset[str]], policy: Policy) -> Situation:
+    codes: frozenset[str] = frozenset()
+    if e.customer is not None:
+        codes = critical.get((e.customer, care_day(e.at, zone=policy.zone)), codes)
+    return Situation(zone=policy.zone, event=e, time_critical_tasks=codes)
+
+
+def _alert(draft: AlertDraft, now: datetime) -> NewAlert:
+    return NewAlert(
+        kind=draft.kind.value,
+        key=draft.key,
+        provider=draft.provider,
+        risk=draft.risk.value,
+        due_at=draft.due_at,
+        words=draft.words,
+        detected_late=draft.stage is not None and now - draft.due_at > DETECTED_LATE_AFTER,
+        customer=draft.customer,
+        worker=draft.worker,
+        visit=draft.visit,
+        revision=draft.revision,
+        slot=draft.slot,
+        stage=None if draft.stage is None else draft.stage.value,
+    )
+
+
+def _to_tell(alert_id: int, draft: AlertDraft, now: datetime) -> OutboxRow:
     return OutboxRow(
         channel=outbox.NOTIFY,
         key=f"alert:{alert_id}:raised",
-        address=alert.provider,
+        address=draft.provider,
         body={
             "alert_id": alert_id,
-            "kind": alert.kind,
-            "stage": alert.stage,
-            "risk": alert.risk,
-            "words": alert.words,
-            "visit": alert.visit,
-            "customer": alert.customer,
-            "due_at": alert.due_at.isoformat(),
-            "detected_late": alert.detected_late,
+            "kind": draft.kind.value,
+            "stage": None if draft.stage is None else draft.stage.value,
+            "risk": draft.risk.value,
+            "words": draft.words,
+            "visit": draft.visit,
+            "customer": draft.customer,
+            "worker": draft.worker,
+            "due_at": draft.due_at.isoformat(),
         },
         created_at=now,
     )
-
-
-def _called(e: Evidence) -> NewAlert:
-    kind = ASSISTANCE if e.kind is EventKind.ASSISTANCE else NO_REPLY
-    who = "A worker whose device is not anybody's" if e.worker is None else f"Worker {e.worker}"
-    where = "at an unknown place" if e.customer is None else f"at customer {e.customer}'s"
-    if kind == ASSISTANCE:
-        words = f"{who} asks for assistance {where}."
-    else:
-        words = f"{who} gets no reply {where} and stays until released. Ring the customer, then the next of kin, then the police."
-    return NewAlert(
-        kind=kind,
-        key=f"{kind}:{e.provider}:{e.device}:{e.event_id}",
-        provider=e.provider,
-        customer=e.customer,
-        worker=e.worker,
-        visit=e.visit,
-        risk=Risk.TIME_CRITICAL.value,
-        due_at=e.at,
-        words=words,
-    )
-
-
-def _refusals(session: Session, events: Sequence[Evidence], policy: Policy) -> list[NewAlert]:
-    undone = [(e, e.customer, task) for e in events if e.customer is not None for task in e.tasks if not task.done]
-    critical = _time_critical(session, {(c, care_day(e.at, zone=policy.zone)) for e, c, _ in undone})
-    return [
-        NewAlert(
-            kind=REFUSED_MEDICINE,
-            key=f"{REFUSED_MEDICINE}:{e.provider}:{e.device}:{e.event_id}:{task.code}",
-            provider=e.provider,
-            customer=customer,
-            worker=e.worker,
-            visit=e.visit,
-            risk=Risk.TIME_CRITICAL.value,
-            due_at=e.at,
-            words=f"The time-critical task {task.code} was not done at customer {customer}'s"
-            + (f": {task.reason}." if task.reason else "."),
-        )
-        for e, customer, task in undone
-        if task.code in critical.get((customer, care_day(e.at, zone=policy.zone)), frozenset())
-    ]
 
 
 def _time_critical(

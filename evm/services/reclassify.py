@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from evm.domain.alerts.situation import AlertKind
 from evm.domain.period import in_zone
 from evm.domain.policy import Policy
 from evm.domain.visit import Attendance, Visit
-from evm.services.alarms import MISSED_VISIT, OVERDUE_CHECK_OUT
 from evm.store import alerts as alert_store
 from evm.store.alerts import AlertRow, HistoryEntry
 
@@ -38,11 +38,11 @@ def _said(alert: AlertRow, visit: Visit, policy: Policy) -> tuple[str, str] | No
     attendance = next((s.attendance for s in visit.slots if s.slot == alert.slot), None)
     if attendance is None:
         return None
-    if alert.kind == OVERDUE_CHECK_OUT:
+    if alert.kind == AlertKind.OVERDUE_CHECK_OUT:
         if attendance.end is None:
             return None
         return CHECKED_OUT, f"The check-out of {in_zone(attendance.end, zone=policy.zone):%H:%M} has come."
-    return _on_time_or_late(attendance, visit, policy) if alert.kind == MISSED_VISIT else None
+    return _on_time_or_late(attendance, visit, policy) if alert.kind == AlertKind.MISSED_VISIT else None
 
 
 def _on_time_or_late(attendance: Attendance, visit: Visit, policy: Policy) -> tuple[str, str] | None:

@@ -102,6 +102,12 @@ def judge(session: Session, *, verdicts: Mapping[int, str], now: datetime) -> fr
     return frozenset(done)
 
 
+def postpone(session: Session, *, due_at: Mapping[int, datetime]) -> None:
+    """Look at these open deadlines again later (the worker came late, and may stay as long as planned)."""
+    for deadline_id, instant in sorted(due_at.items()):
+        session.execute(update(t).where(t.c.deadline_id == deadline_id, t.c.judged_at.is_(None)).values(due_at=instant))
+
+
 def void(session: Session, *, visit_id: VisitId, now: datetime, before_revision: int | None = None) -> int:
     """Void a visit's open deadlines (it was cancelled), or those of revisions before `before_revision` (it was changed)."""
     query = update(t).where(t.c.visit_id == visit_id, t.c.judged_at.is_(None))

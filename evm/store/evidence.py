@@ -171,6 +171,20 @@ def workers_at(
     return frozenset(found)
 
 
+def instants_at(
+    session: Session, *, customer_ids: Collection[CustomerId], since: datetime, until: datetime
+) -> frozenset[tuple[CustomerId, datetime]]:
+    """When anything was recorded at each of these customers in `[since, until)`."""
+    found: set[tuple[CustomerId, datetime]] = set()
+    wanted = sorted(set(customer_ids))
+    for start in range(0, len(wanted), ID_CHUNK):
+        query = select(t.c.customer_id, t.c.at).where(
+            t.c.customer_id.in_(wanted[start : start + ID_CHUNK]), t.c.at >= since, t.c.at < until
+        )
+        found.update((CustomerId(r.customer_id), r.at) for r in session.execute(query))
+    return frozenset(found)
+
+
 def evidence_of_event(
     session: Session, *, event_id: EventId, provider_id: ProviderId | None = None
 ) -> tuple[StoredEvent, ...]:

@@ -1,0 +1,204 @@
+"""The watch: once a second the deadlines that have come are judged, and what was not kept becomes alerts and outbox rows, in one
+transaction. Not the rules (evm.domain.alerts) and not the sending (notify). Absence is not an event: everything starts from a row."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from evm.domain.alerts.deadline import Deadline, Stage
+from evm.domain.alerts.judge import Judgement, Verdict, judge
+from evm.domain.alerts.rules.overdue_check_out import overdue_at
+from evm.domain.alerts.situation import Situation
+from evm.domain.ids import CustomerId, VisitId
+from evm.domain.occurrences import is_away
+from evm.domain.period import care_day
+from evm.domain.plan import Absence, PlannedVisit
+from evm.domain.policy import Policy
+from evm.domain.visit import Visit
+from evm.services.alarms import raise_drafts
+from evm.services.reconcile import reconcile_customer_days
+from evm.store import alerts as alert_store
+from evm.store import deadlines as deadline_store
+from evm.store import evidence as log
+from evm.store import ingest_state, people, plans, visits
+from evm.store.alerts import ACKNOWLEDGED, CLOSED, OPEN, HistoryEntry
+from evm.store.deadlines import DeadlineRow
+
+DEADLINES_A_ROUND = 500
+CONCLUDED_AT_ONCE_MAX = 200
+QUEUE_ROWS_MAX = 100_000
+
+
+class AlertNotOpen(ValueError):  # noqa: N818 -- named for what is wrong
+    """The alert is unknown, or closed already."""
+
+    def __init__(self, *, alert_id: int) -> None:
+        self.alert_id = alert_id
+        super().__init__(f"Alert {alert_id} is unknown or closed already.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What judging a round of deadlines rests on."""
+
+    planned: Mapping[VisitId, PlannedVisit]
+    newest: Mapping[VisitId, Visit]
+    absences: Sequence[Absence]
+
+
+def sweep(session: Session, *, now: datetime, policy: Policy) -> tuple[int, ...]:
+    """Judge every deadline that has come and answer the ids of the alerts raised, in order.
+
+    Deterministic and idempotent: a deadline is judged once, an alert raised once under its key, whatever was down for how long and
+    however many watchers run. What waits to be reconciled for the customers concerned is reconciled first, in this transaction."""
+    raised: list[int] = []
+    while due := deadline_store.due(session, now=now, limit=DEADLINES_A_ROUND):
+        raised += _round(session, due, now, policy)
+    return tuple(raised)
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next open deadline falls due; None when none is open."""
+    return deadline_store.next_due(session)
+
+
+def acknowledge(session: Session, *, alert_id: int, who: str, words: str, now: datetime) -> None:
+    """A person takes an open alert on (again: an acknowledgement may pass to somebody else). Raises `AlertNotOpen`."""
+    _move(session, alert_id, (OPEN, ACKNOWLEDGED), ACKNOWLEDGED, None)
+    _note(session, alert_id, who, "acknowledged", words, now)
+
+
+def close(session: Session, *, alert_id: int, who: str, outcome: str, now: datetime) -> None:
+    """A person closes an alert with its outcome; nothing closes by age. Raises `AlertNotOpen`."""
+    _move(session, alert_id, (OPEN, ACKNOWLEDGED), CLOSED, outcome)
+    _note(session, alert_id, who, "closed", outcome, now)
+
+
+def note(session: Session, *, alert_id: int, who: str, words: str, now: datetime) -> None:
+    """A person writes down what they found out. Raises `AlertNotOpen` when there is no such alert."""
+    if alert_store.alert(session, alert_id=alert_id) is None:
+        raise AlertNotOpen(alert_id=alert_id)
+    _note(session, alert_id, who, "noted", words, now)
+
+
+def _round(session: Session, due: Sequence[DeadlineRow], now: datetime, policy: Policy) -> tuple[int, ...]:
+    planned = {v.visit_id: v for v in plans.planned_visits_of(session, visit_ids={d.visit_id for d in due})}
+    _reconcile_what_waits(session, planned.values(), now, policy)
+    judged = _judged(session, due, planned, now, policy)
+    doubtful = _with_evidence_near(session, [d for d, j in judged.items() if j.drafts], planned, policy)
+    if doubtful:
+        reconcile_customer_days(session, pairs=doubtful, now=now, policy=policy)
+        judged = _judged(session, due, planned, now, policy)
+    verdicts = {d.deadline_id: j.verdict.value for d, j in judged.items() if j.verdict is not Verdict.WAIT}
+    mine = deadline_store.judge(session, verdicts=verdicts, now=now)
+    drafts = [draft for d, j in judged.items() if d.deadline_id in mine for draft in j.drafts]
+    raised = raise_drafts(session, drafts=drafts, now=now)
+    _conclude(session, [d for d, j in judged.items() if j.verdict is Verdict.ALERTED], planned, now, policy)
+    return raised
+
+
+def _judged(
+    session: Session,
+    due: Sequence[DeadlineRow],
+    planned: Mapping[VisitId, PlannedVisit],
+    now: datetime,
+    policy: Policy,
+) -> dict[DeadlineRow, Judgement]:
+    """The judgement of each deadline on what is reconciled; those to be looked at again are put off to when that is."""
+    facts = _facts(session, planned)
+    situations = {d: _situation(d, facts, policy) for d in due}
+    judged = {d: _unless_away(d, judge(situation, now=now), facts) for d, situation in situations.items()}
+    waiting = {d.deadline_id: overdue_at(situations[d]) for d, j in judged.items() if j.verdict is Verdict.WAIT}
+    deadline_store.postpone(session, due_at=waiting)
+    return judged
+
+
+def _with_evidence_near(
+    session: Session, alerted: Sequence[DeadlineRow], planned: Mapping[VisitId, PlannedVisit], policy: Policy
+) -> frozenset[tuple[CustomerId, date]]:
+    """Days of customers about to be alerted at whose homes something is stored all the same: another process may hold the queue's
+    row and not be done. They are reconciled here and judged again: never a false missed."""
+    starts = {planned[d.visit_id].customer_id: planned[d.visit_id].start for d in alerted}
+    if not starts:
+        return frozenset()
+    before = timedelta(minutes=policy.match_before_minutes)
+    after = timedelta(minutes=policy.match_after_minutes)
+    seen = log.instants_at(
+        session, customer_ids=starts.keys(), since=min(starts.values()) - before, until=max(starts.values()) + after
+    )
+    return frozenset(
+        (customer, care_day(starts[customer], zone=policy.zone))
+        for customer, at in seen
+        if starts[customer] - before <= at < starts[customer] + after
+    )
+
+
+def _reconcile_what_waits(session: Session, planned: Collection[PlannedVisit], now: datetime, policy: Policy) -> None:
+    """Evidence that is stored counts, reconciled or not: a visit must not be alerted because a queue was long."""
+    customers = people.sharing_a_line(session, customer_ids={v.customer_id for v in planned})
+    pairs = ingest_state.take_reconcile(session, limit=QUEUE_ROWS_MAX, customer_ids=customers)
+    reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
+
+
+def _facts(session: Session, planned: Mapping[VisitId, PlannedVisit]) -> _Facts:
+    starts = [v.start for v in planned.values()]
+    return _Facts(
+        planned=planned,
+        newest=visits.newest_of(session, visit_ids=planned.keys()),
+        absences=plans.absences(
+            session,
+            customer_ids={v.customer_id for v in planned.values()},
+            since=min(starts),
+            until=max(starts) + timedelta(seconds=1),
+        )
+        if starts
+        else (),
+    )
+
+
+def _situation(d: DeadlineRow, facts: _Facts, policy: Policy) -> Situation:
+    return Situation(
+        zone=policy.zone,
+        deadline=Deadline(visit_id=d.visit_id, revision=d.revision, slot=d.slot, stage=Stage(d.stage), due_at=d.due_at),
+        planned=facts.planned.get(d.visit_id),
+        visit=facts.newest.get(d.visit_id),
+    )
+
+
+def _unless_away(d: DeadlineRow, judgement: Judgement, facts: _Facts) -> Judgement:
+    """Nobody is expected at the home of a customer who went to hospital after the roster was published."""
+    planned = facts.planned.get(d.visit_id)
+    if planned is not None and is_away(planned, absences=facts.absences):
+        return Judgement(verdict=Verdict.VOID)
+    return judgement
+
+
+def _conclude(
+    session: Session,
+    alerted: Sequence[DeadlineRow],
+    planned: Mapping[VisitId, PlannedVisit],
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """Write what the deadline makes of the visit itself (missed, forgotten check-out): now, or by the queue when there are many."""
+    pairs: set[tuple[CustomerId, date]] = {
+        (planned[d.visit_id].customer_id, care_day(planned[d.visit_id].start, zone=policy.zone))
+        for d in alerted
+        if d.stage in (Stage.MISSED, Stage.CHECK_OUT)
+    }
+    if len(pairs) > CONCLUDED_AT_ONCE_MAX:
+        ingest_state.queue_reconcile(session, pairs=pairs, now=now)
+    else:
+        reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
+
+
+def _move(session: Session, alert_id: int, was: Sequence[str], state: str, outcome: str | None) -> None:
+    if not alert_store.set_state(session, alert_id=alert_id, was=was, state=state, outcome=outcome):
+        raise AlertNotOpen(alert_id=alert_id)
+
+
+def _note(session: Session, alert_id: int, who: str, act: str, words: str, now: datetime) -> None:
+    entry = HistoryEntry(alert_id=alert_id, at=now, who=who, act=act, words=words)
+    alert_store.add_history(session, entries=[entry])

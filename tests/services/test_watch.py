@@ -1,0 +1,201 @@
+"""Deadlines become alerts exactly once, whoever was down and whatever came late."""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from evm.domain.alerts.deadline import deadlines as deadlines_of
+from evm.domain.evidence import Claim, EventKind, Method
+from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy, PlannedVisit, Risk
+from evm.domain.policy import Policy
+from evm.domain.visit import VisitOutcome
+from evm.services import receive, reconcile, watch
+from evm.services.receive import Incoming
+from evm.store import alerts, deadlines, outbox, plans, visits
+from tests import factories
+from tests.factories import NINE, claim, planned_visit
+
+POLICY = Policy()
+
+
+def at(minutes: float) -> datetime:
+    return NINE + timedelta(minutes=minutes)
+
+
+def publish(session: Session, *planned: PlannedVisit) -> None:
+    plans.add_planned_visits(session, visits=planned)
+    deadlines.add_deadlines(session, deadlines=deadlines_of(planned))
+
+
+def bring(session: Session, *claims: Claim, now: datetime | None = None) -> None:
+    for said in claims:
+        item = Incoming(claim=said, payload=b"{}", channel="mqtt")
+        receive.receive(session, items=[item], now=now or said.captured_at, policies=POLICY)
+
+
+def sweep(session: Session, minutes: float) -> list[tuple[str, str | None, int | None]]:
+    """What a sweep `minutes` after nine raised: kind, stage and slot of each alert."""
+    raised = watch.sweep(session, now=at(minutes), policy=POLICY)
+    found = [alerts.alert(session, alert_id=i) for i in raised]
+    return [(a.kind, a.stage, a.slot) for a in found if a is not None]
+
+
+@pytest.fixture
+def seeded(session: Session) -> Session:
+    factories.seed(
+        session,
+        customers=[factories.customer(), factories.customer("c2", home=factories.home(3000))],
+        workers=[factories.worker(), factories.worker("w2")],
+    )
+    return session
+
+
+def test_a_visit_nobody_came_to_warns_then_is_missed_and_the_visit_says_so(seeded: Session) -> None:
+    """The whole point of monitoring: silence must not stay silent."""
+    publish(seeded, planned_visit("v1"))
+    assert sweep(seeded, 29.9) == []
+    assert sweep(seeded, 30) == [("missed visit", "warn", 0)]
+    assert sweep(seeded, 60) == [("missed visit", "missed", 0)]
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].outcome is VisitOutcome.MISSED
+    told = outbox.take(seeded, channel="notify", limit=10)
+    assert [row.body["stage"] for row in told] == ["missed"]  # a warning is a colour on a board, not a page
+    assert sweep(seeded, 200) == []
+
+
+def test_a_check_in_that_is_stored_but_not_yet_reconciled_quiets_the_deadline(seeded: Session) -> None:
+    """A long queue must never page somebody about a visit that is being delivered."""
+    publish(seeded, planned_visit("v1"))
+    bring(seeded, claim(at=at(5)))
+    assert sweep(seeded, 60) == []
+    assert deadlines.deadlines_of(seeded, visit_ids=["v1"])[1].verdict == "met"
+
+
+def test_evidence_whose_queue_row_another_process_holds_still_counts(seeded: Session) -> None:
+    """On PostgreSQL another worker may hold the row and not be done: what is stored must count all the same."""
+    publish(seeded, planned_visit("v1"))
+    bring(seeded, claim(at=at(5)))
+    receive.ingest_state.take_reconcile(seeded, limit=100)
+    assert sweep(seeded, 60) == []
+
+
+def test_one_of_two_workers_does_not_silence_the_others_absence(seeded: Session) -> None:
+    """Half of a double-up is a hoist used alone."""
+    publish(seeded, planned_visit("v1", workers_needed=2, rostered=("w1", "w2")))
+    bring(seeded, claim(at=at(2)))
+    assert sweep(seeded, 60) == [("missed visit", "warn", 1), ("missed visit", "missed", 1)]
+
+
+def test_a_time_critical_visit_needs_evidence_that_pays(seeded: Session) -> None:
+    """Anybody can press a button at home: for medicine a claim alone must reach a person."""
+    publish(seeded, planned_visit("v1", risk=Risk.TIME_CRITICAL))
+    bring(seeded, claim(at=at(2), tag=None, customer="c1", method=Method.MANUAL))
+    assert ("unverified attendance", "page", 0) in sweep(seeded, 31)
+
+
+def test_overdue_check_out_pages_and_the_check_out_answers_it(seeded: Session) -> None:
+    """A worker who does not come out may be in trouble; once she has, the alert says so and a person closes it."""
+    publish(seeded, planned_visit("v1", minutes=30))
+    bring(seeded, claim(at=at(0)))
+    assert sweep(seeded, 59) == []
+    assert sweep(seeded, 60) == [("overdue check-out", "check_out", 0)]
+    bring(seeded, claim(EventKind.CHECK_OUT, at=at(62)))
+    reconcile.run_pending(seeded, now=at(62), policy=POLICY)
+    alert = alerts.alert_list(seeded)[0]
+    assert (alert.reclassified, alert.state) == ("checked out", "open")
+
+
+def test_a_worker_who_came_late_may_stay_as_long_as_planned(seeded: Session) -> None:
+    """Counting from the plan would page about every worker who was delayed by the one before."""
+    publish(seeded, planned_visit("v1", minutes=30))
+    bring(seeded, claim(at=at(25)))
+    assert sweep(seeded, 60) == []
+    assert watch.next_due(seeded) == at(85)
+    assert sweep(seeded, 85) == [("overdue check-out", "check_out", 0)]
+
+
+def test_cancelled_changed_and_suspended_visits_are_void(seeded: Session) -> None:
+    """Alerts about visits nobody expects teach people to ignore alerts."""
+    planned = [planned_visit(f"v{n}", start=at(n * 180)) for n in range(3)]
+    publish(seeded, *planned)
+    plans.cancel(
+        seeded,
+        visit_id="v0",
+        cancellation=Cancellation(at=at(-60), by=CancelledBy.CUSTOMER, reason="visitors"),
+    )
+    plans.add_absences(
+        seeded,
+        absences=[Absence(customer_id="c1", kind=AbsenceKind.HOSPITAL, since=at(170), until=at(200))],
+    )
+    assert [stage for _, stage, _ in sweep(seeded, 1000)] == ["warn", "missed"]
+    assert {d.verdict for v in ("v0", "v1") for d in deadlines.deadlines_of(seeded, visit_ids=[v])} == {"void"}
+
+
+def test_late_evidence_reclassifies_by_captured_time_and_a_person_closes(seeded: Session) -> None:
+    """A phone without signal must not leave a punctual worker recorded as absent, nor erase that the alert happened."""
+    publish(seeded, planned_visit("v1"), planned_visit("v2", customer="c2"))
+    assert len(sweep(seeded, 60)) == 4
+    bring(seeded, claim(at=at(3)), claim(EventKind.CHECK_OUT, at=at(30)), now=at(200))
+    bring(seeded, claim(at=at(40), tag="tag-c2", worker="w2", device="p2"), now=at(200))
+    reconcile.run_pending(seeded, now=at(200), policy=POLICY)
+    found = {(a.visit, a.stage): a for a in alerts.alert_list(seeded)}
+    assert found["v1", "missed"].reclassified == "on time"
+    assert found["v2", "missed"].reclassified == "late"
+    assert {a.state for a in found.values()} == {"open"}
+    missed = found["v1", "missed"]
+    assert [e.act for e in alerts.history(seeded, alert_id=missed.alert_id)] == ["raised", "reclassified"]
+    watch.acknowledge(seeded, alert_id=missed.alert_id, who="coordinator", words="ringing", now=at(201))
+    watch.close(seeded, alert_id=missed.alert_id, who="coordinator", outcome="she was there", now=at(202))
+    assert [e.act for e in alerts.history(seeded, alert_id=missed.alert_id)][2:] == ["acknowledged", "closed"]
+    with pytest.raises(watch.AlertNotOpen):
+        watch.close(seeded, alert_id=missed.alert_id, who="coordinator", outcome="again", now=at(203))
+    with pytest.raises(watch.AlertNotOpen):
+        watch.note(seeded, alert_id=99, who="coordinator", words="?", now=at(203))
+
+
+def test_fault_5_a_watch_that_slept_eight_hours_raises_every_alert_once_as_detected_late(seeded: Session) -> None:
+    """Timers that forget overdue jobs after a restart are why deadlines are rows."""
+    publish(seeded, *(planned_visit(f"v{n}", start=at(n * 5), customer=f"c{n % 2 + 1}") for n in range(40)))
+    first = watch.sweep(seeded, now=at(8 * 60), policy=POLICY)
+    assert watch.sweep(seeded, now=at(8 * 60), policy=POLICY) == ()
+    raised = alerts.alert_list(seeded)
+    assert [a.alert_id for a in raised] == list(first)
+    assert len({a.key for a in raised}) == len(raised) == 80
+    assert all(a.detected_late for a in raised if a.due_at < at(8 * 60 - 1))
+    assert outbox.unsent_count(seeded, channel="notify") == 40
+
+
+def test_the_same_deadlines_raise_the_same_alerts_in_the_same_order(engine: Engine, seeded: Session) -> None:
+    """Two runs of one day must not differ: the simulation and every replay rest on it."""
+    publish(seeded, *(planned_visit(f"v{n}", start=at(n % 7)) for n in range(20)))
+    seeded.commit()
+
+    def run() -> list[str]:
+        with sessionmaker(engine)() as session:
+            watch.sweep(session, now=at(300), policy=POLICY)
+            return [a.key for a in alerts.alert_list(session)]
+
+    assert run() == run() != []
+
+
+def test_several_watchers_raise_each_alert_once(engine: Engine, seeded: Session) -> None:
+    """Fault 36: two watchers, one of them thought dead, must not page twice."""
+    publish(seeded, *(planned_visit(f"v{n}", start=at(n), customer=f"c{n % 2 + 1}") for n in range(30)))
+    seeded.commit()
+    sessions = sessionmaker(engine)
+    raised: list[Sequence[int]] = []
+
+    def work() -> None:
+        with sessions.begin() as session:
+            raised.append(watch.sweep(session, now=at(300), policy=POLICY))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ids = [i for some in raised for i in some]
+    assert len(ids) == len(set(ids)) == 60
