@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 NUMBER_PATTERN: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
@@ -36,6 +37,7 @@ def pounds(amount_pence: int) -> str:
     return f"{sign}£{abs(amount_pence) // 100:,}.{abs(amount_pence) % 100:02d}"
 
 
+@lru_cache(maxsize=256)
 def pence_words(amount_pence: Fraction) -> str:
     """A rate or part of a penny as people read it: `45p`, `45.5p`, `1/3p` where no short decimal is exact."""
     thousandths = amount_pence * 1000

@@ -107,13 +107,13 @@ def lines_of(
 def _judge_one(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -> Totals:
     stored = _stored(session, invoice_id)
     known = _known(session, stored, policy=policy)
-    verdicts = judge_claim(claim=stored.claim, known=known)
+    judgement = judge_claim(claim=stored.claim, known=known)
     before = money.newest_verdicts(session, invoice_id=invoice_id) if stored.state != money.RECEIVED else {}
-    money.append_verdicts(session, invoice_id=invoice_id, verdicts=_changed(before, verdicts), now=now)
-    price.keep_charges(session, known=known, visit_ids=[line.visit for line in stored.claim.lines if line.visit])
+    money.append_verdicts(session, invoice_id=invoice_id, verdicts=_changed(before, judgement.verdicts), now=now)
+    price.keep_charges(session, known=known, charges=judgement.charges)
     if stored.state == money.RECEIVED:
         money.set_state(session, invoice_id=invoice_id, state=money.JUDGED)
-    return totals(verdicts)
+    return totals(judgement.verdicts)
 
 
 def _changed(

@@ -1,6 +1,6 @@
 """The use case "price what was done": the charges of visits under the agreement in force, kept a visit version. Not what is paid."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -35,25 +35,20 @@ def price_days(session: Session, *, provider_id: ProviderId, since_day: date, un
             agreements=tuple(deal for deal in deals if deal.council == council),
             zone=policy.zone,
         )
-        priced += keep_charges(session, known=known, visit_ids=known.planned.keys())
+        priced += keep_charges(session, known=known, charges=_priced(known))
     return priced
 
 
-def keep_charges(session: Session, *, known: Known, visit_ids: Iterable[VisitId]) -> int:
-    """Append the charges of those of these visits whose newest version has none; how many visits were priced."""
-    wanted = [
-        known.visits[visit_id]
-        for visit_id in sorted(set(visit_ids))
-        if visit_id in known.planned and visit_id in known.visits
-    ]
-    done = money.priced_versions(session, visit_keys=[_key(visit) for visit in wanted])
+def keep_charges(session: Session, *, known: Known, charges: Mapping[VisitId, tuple[Charge, ...]]) -> int:
+    """Append these charges for those visits whose newest version has none; how many visits were priced."""
+    wanted = [visit_id for visit_id in sorted(charges) if charges[visit_id] and visit_id in known.visits]
+    done = money.priced_versions(session, visit_keys=wanted)
     rows: list[ChargeRow] = []
     priced = 0
-    for visit in wanted:
-        if (_key(visit), visit.version) not in done:
-            found = _rows(visit, known=known)
-            rows += found
-            priced += bool(found)
+    for visit_id in wanted:
+        if (visit_id, known.visits[visit_id].version) not in done:
+            rows += _rows(known.visits[visit_id], charges[visit_id], deal=_deal(known, visit_id))
+            priced += 1
     money.append_charges(session, charges=rows)
     return priced
 
@@ -63,23 +58,28 @@ def charges_of_visit(session: Session, *, visit_id: VisitId, version: int) -> tu
     return money.charges(session, visit_key=visit_id, visit_version=version)
 
 
-def _rows(visit: Visit, *, known: Known) -> Sequence[ChargeRow]:
-    assert visit.visit_id is not None
-    planned = known.planned[visit.visit_id]
-    day = planned.start.astimezone(ZoneInfo(known.zone)).date()
-    deal = agreement_on(known.agreements, day=day)
-    if deal is None:
-        return ()
-    return tuple(_numbered(visit, deal, charges_of(planned=planned, visit=visit, agreement=deal)))
+def _deal(known: Known, visit_id: VisitId) -> Agreement | None:
+    day = known.planned[visit_id].start.astimezone(ZoneInfo(known.zone)).date()
+    return agreement_on(known.agreements, day=day)
 
 
-def _numbered(visit: Visit, deal: Agreement, charges: Collection[Charge]) -> Iterator[ChargeRow]:
+def _priced(known: Known) -> dict[VisitId, tuple[Charge, ...]]:
+    found = {}
+    for visit_id, planned in known.planned.items():
+        deal = _deal(known, visit_id)
+        if deal is not None and visit_id in known.visits:
+            found[visit_id] = charges_of(planned=planned, visit=known.visits[visit_id], agreement=deal)
+    return found
+
+
+def _rows(visit: Visit, charges: tuple[Charge, ...], *, deal: Agreement | None) -> Iterator[ChargeRow]:
+    assert deal is not None, "charges follow from an agreement"
     next_line: dict[int, int] = {}
-    for charge, pence in zip(charges, charge_pence(tuple(charges)), strict=True):
+    for charge, pence in zip(charges, charge_pence(charges), strict=True):
         line = next_line.get(charge.slot, 0)
         next_line[charge.slot] = line + 1
         yield ChargeRow(
-            visit_key=_key(visit),
+            visit_key=visit_store.visit_key(visit),
             visit_version=visit.version,
             slot=charge.slot,
             line=line,
@@ -90,7 +90,3 @@ def _numbered(visit: Visit, deal: Agreement, charges: Collection[Charge]) -> Ite
             rule=charge.rule,
             words=charge.words,
         )
-
-
-def _key(visit: Visit) -> str:
-    return visit_store.visit_key(visit)

@@ -9,7 +9,6 @@ from typing import Final
 from evm.domain.billing.agreement import Agreement
 from evm.domain.billing.charge import Charge, counted
 from evm.domain.billing.invoice import ClaimLine, Reason, Verdict
-from evm.domain.billing.price import slot_pence
 from evm.domain.evidence import Grade
 from evm.domain.money import pence_words, pounds, round_half_up
 from evm.domain.plan import Absence, PlannedVisit
@@ -26,28 +25,19 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One line with all that is known about it. `visit` None: nothing reconciled yet; `charges` are those of the whole visit."""
+    """One line with all that is known about it. `visit` None: nothing reconciled yet; `attendance`: who attended the claimed slot;
+    `charges` are those of the whole visit, and `due_pence` what they come to for the claimed slot."""
 
     line: ClaimLine
     planned: PlannedVisit | None
     visit: Visit | None
+    attendance: Attendance | None
     agreement: Agreement | None
     charges: tuple[Charge, ...]
+    due_pence: int
     in_period: bool
     away: Absence | None
     elsewhere: Elsewhere | None
-
-    @property
-    def attendance(self) -> Attendance | None:
-        """Who attended the claimed slot, if anybody."""
-        if self.visit is None:
-            return None
-        return next((record.attendance for record in self.visit.slots if record.slot == self.line.slot), None)
-
-    @property
-    def due_pence(self) -> int:
-        """What the agreement makes of the evidence for this slot."""
-        return slot_pence(self.charges, slot=self.line.slot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,11 @@ from evm.domain.billing.agreement import Agreement, agreement_on
 from evm.domain.billing.charge import Charge, VisitToBill, counted, evidence_of
 from evm.domain.billing.checks import CLAIM_CHECKS, EVIDENCE_CHECKS, Case, Check, Elsewhere, Ruling
 from evm.domain.billing.invoice import ClaimLine, InvoiceClaim, LineVerdict, Reason, Verdict
-from evm.domain.billing.price import price
+from evm.domain.billing.price import price, slot_pence
 from evm.domain.ids import CustomerId, VisitId
 from evm.domain.money import pounds
 from evm.domain.plan import Absence, PlannedVisit
-from evm.domain.visit import SlotRecord, Visit, VisitOutcome
+from evm.domain.visit import Attendance, SlotRecord, Visit, VisitOutcome
 
 Slot = tuple[VisitId, int]
 
@@ -33,10 +33,19 @@ class Known:
     zone: str = "Europe/London"
 
 
-def judge(*, claim: InvoiceClaim, known: Known) -> tuple[LineVerdict, ...]:
-    """A verdict for every line, by line number. Line numbers are unique (the service sees to it)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Verdicts by line number, and the charges of every visit that was priced on the way."""
+
+    verdicts: tuple[LineVerdict, ...]
+    charges: Mapping[VisitId, tuple[Charge, ...]]
+
+
+def judge(*, claim: InvoiceClaim, known: Known) -> Judgement:
+    """A verdict for every line. Line numbers are unique (the service sees to it)."""
     bench = _Bench(claim, known)
-    return tuple(bench.verdict(line) for line in sorted(claim.lines, key=lambda line: line.line_no))
+    verdicts = tuple(bench.verdict(line) for line in sorted(claim.lines, key=lambda line: line.line_no))
+    return Judgement(verdicts=verdicts, charges=bench.charges)
 
 
 def charges_of(*, planned: PlannedVisit, visit: Visit | None, agreement: Agreement) -> tuple[Charge, ...]:
@@ -72,12 +81,16 @@ class _Bench:
         planned = None if wanted is None else self.known.planned.get(wanted)
         day = (line.start if planned is None else planned.start).astimezone(self.zone).date()
         agreement = self._agreement(day)
+        visit = None if planned is None else self.known.visits.get(planned.visit_id)
+        charges = self._charges(planned, agreement)
         case = Case(
             line=line,
             planned=planned,
-            visit=None if planned is None else self.known.visits.get(planned.visit_id),
+            visit=visit,
+            attendance=None if visit is None else _attendance(visit, slot=line.slot),
             agreement=agreement,
-            charges=self._charges(planned, agreement),
+            charges=charges,
+            due_pence=slot_pence(charges, slot=line.slot),
             in_period=self.claim.period_since <= day < self.claim.period_until,
             away=self._away(planned),
             elsewhere=None if planned is None else self.known.elsewhere.get((planned.visit_id, line.slot)),
@@ -125,6 +138,10 @@ class _Bench:
             return None
         words = f"The same attendance already pays line {first}; a person must decide."
         return Ruling(verdict=Verdict.QUERY, reason=Reason.EVIDENCE_USED, words=words)
+
+
+def _attendance(visit: Visit, *, slot: int) -> Attendance | None:
+    return next((record.attendance for record in visit.slots if record.slot == slot), None)
 
 
 def _first(checks: tuple[Check, ...], case: Case) -> Ruling | None:

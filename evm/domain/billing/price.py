@@ -15,10 +15,11 @@ RULE_BY_NAME: Final[dict[str, Rule]] = {rule.name: rule for rule in RULES}
 
 def price(*, visit: VisitToBill, agreement: Agreement) -> tuple[Charge, ...]:
     """Every charge for a visit, in the order the agreement's rules made them. KeyError: an agreement that terms.py never checked."""
-    so_far = visit.so_far
     for name in agreement.rules:
-        so_far += RULE_BY_NAME[name].charges(replace(visit, so_far=so_far), agreement)
-    return so_far
+        found = RULE_BY_NAME[name].charges(visit, agreement)
+        if found:
+            visit = replace(visit, so_far=visit.so_far + found)
+    return visit.so_far
 
 
 def slot_minutes(charges: Sequence[Charge], *, slot: int) -> int:
@@ -29,7 +30,7 @@ def slot_minutes(charges: Sequence[Charge], *, slot: int) -> int:
 def slot_pence(charges: Sequence[Charge], *, slot: int) -> int:
     """The slot's money: the exact sum of its charges, rounded once, half up (rules.md: per line)."""
     amounts = [charge.amount_pence for charge in charges if charge.slot == slot]
-    return round_half_up(sum(amounts, start=Fraction()))
+    return round_half_up(sum(amounts[1:], start=amounts[0])) if amounts else 0
 
 
 def charge_pence(charges: Sequence[Charge]) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from tests.domain.billing.bills import cut
 
 def lines_add_up(claim: InvoiceClaim, known: Known) -> None:
     """Each line, and the invoice: claimed = payable + reduced + withheld + disallowed, to the penny, and nothing above the claim."""
-    verdicts = judging.judge(claim=claim, known=known)
+    verdicts = judging.judge(claim=claim, known=known).verdicts
     assert [verdict.line_no for verdict in verdicts] == sorted(line.line_no for line in claim.lines)
     claimed = {line.line_no: line.pence_claimed for line in claim.lines}
     for verdict in verdicts:
@@ -55,7 +55,7 @@ def no_second_twice(claim: InvoiceClaim, known: Known) -> None:
     minutes: dict[str, int] = {}
     rate: dict[str, Fraction] = {}
     plans = {line.line_no: line for line in claim.lines}
-    for verdict in judging.judge(claim=claim, known=known):
+    for verdict in judging.judge(claim=claim, known=known).verdicts:
         line = plans[verdict.line_no]
         if verdict.verdict not in (Verdict.PAY, Verdict.REDUCE) or line.visit is None:
             continue
@@ -85,7 +85,7 @@ def less_evidence_never_raises_the_visit(visit: Visit, agreement: Agreement, *, 
 
 def replay_gives_the_same(claim: InvoiceClaim, known: Known) -> None:
     """Lines in any order, visits in any order, once more: the same verdicts, words and pennies."""
-    first = judging.judge(claim=claim, known=known)
+    first = judging.judge(claim=claim, known=known).verdicts
     backwards = Known(
         planned=dict(reversed(known.planned.items())),
         visits=dict(reversed(known.visits.items())),
@@ -103,4 +103,4 @@ def replay_gives_the_same(claim: InvoiceClaim, known: Known) -> None:
             claimed_pence=claim.claimed_pence,
             lines=lines,
         )
-        assert judging.judge(claim=again, known=backwards) == first
+        assert judging.judge(claim=again, known=backwards).verdicts == first

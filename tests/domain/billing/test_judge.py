@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
+from evm.domain.billing import judge as judging
 from evm.domain.billing.agreement import CancellationCharge, SecondSlot
 from evm.domain.billing.checks import Elsewhere
 from evm.domain.billing.invoice import Reason, Verdict, totals
-from evm.domain.billing.judge import judge
 from evm.domain.evidence import Grade
 from evm.domain.ids import CustomerId, VisitId
 from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy
@@ -20,6 +20,10 @@ AWAY = Absence(
     customer_id=CustomerId("customer-1"), kind=AbsenceKind.HOSPITAL, since=START - timedelta(days=1), until=None
 )
 CANCELLED = Cancellation(at=START - timedelta(hours=3), by=CancelledBy.CUSTOMER, reason="at her sister's")
+
+
+def judge(*, claim, known):
+    return judging.judge(claim=claim, known=known).verdicts
 
 
 def one(there, *, claimed=None, plan=None, **facts):

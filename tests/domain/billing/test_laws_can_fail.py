@@ -166,7 +166,8 @@ def test_a_verdict_that_follows_the_order_of_rows_is_found(monkeypatch):
 
     def in_the_order_given(*, claim, known):
         bench = judging._Bench(claim, known)
-        return tuple(sorted((bench.verdict(each) for each in claim.lines), key=lambda verdict: verdict.line_no))
+        verdicts = sorted((bench.verdict(each) for each in claim.lines), key=lambda verdict: verdict.line_no)
+        return judging.Judgement(verdicts=tuple(verdicts), charges=bench.charges)
 
     monkeypatch.setattr(judging, "judge", in_the_order_given)
     assert_refuted(lambda made: laws.replay_gives_the_same(*made), invoices())
