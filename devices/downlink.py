@@ -1,5 +1,5 @@
-"""Sends what services want sent to phones: drains the outbox's channel "down" over the broker. Not receipts (devices.ingest sends those) and
-not the run itself: the retained notice says only that there is a newer one."""
+"""Sends what services want sent to phones: drains the outbox's channel "down" over the broker. Not receipts (devices.ingest sends
+those) and not the run itself: the retained notice says only that there is a newer one."""
 
 import logging
 from datetime import datetime

@@ -106,6 +106,10 @@ class Outbox:
         """Let go of the file and its lock."""
         self._file.close()
 
+    def knows(self, event_id: str) -> bool:
+        """Whether an event of this id was recorded and is kept."""
+        return event_id in self.pending or event_id in self.stored or event_id in self.refused
+
     def append(self, entry: Entry) -> None:
         """Write an event and sync it to disk; when this returns, a kill does not lose it."""
         offset = self._end

@@ -125,7 +125,7 @@ class Phone:
             held = self._outbox.challenge
             fields: dict[str, Any] = {
                 "v": 1,
-                "event_id": uuid7(at=at, rng=self._rng),
+                "event_id": self._new_id(at),
                 "provider": self.provider,
                 "device": self.device,
                 "sequence": self._outbox.last_sequence + 1,
@@ -289,6 +289,13 @@ class Phone:
             for entry in again:
                 self._link.publish(topic=self._event_topic, message=entry.message)
         self._pump()
+
+    def _new_id(self, at: datetime) -> str:
+        """A fresh id; drawn again in the case (a given random source started anew) that this phone has used it."""
+        event_id = uuid7(at=at, rng=self._rng)
+        while self._outbox.knows(event_id):
+            event_id = uuid7(at=at, rng=self._rng)
+        return event_id
 
     def _asked_again(self, sequence: int | None) -> list[Entry]:
         """Receipted events the server asks for from `sequence` on. The same question is answered at most every `RESEND_SECONDS_MAX`:

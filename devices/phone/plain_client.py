@@ -1,6 +1,7 @@
 """A bare MQTT client for devices that are not ours (OwnTracks in a simulation or a test): publishes, knows no receipts and no outbox."""
 
 import threading
+from collections.abc import Sequence
 
 from devices.phone.link import Endpoint, Link
 from devices.phone.network import Network
@@ -9,7 +10,9 @@ from devices.phone.network import Network
 class PlainClient:
     """Publishes while connected and keeps what is given before. Messages are `(topic, message)`, QoS 1."""
 
-    def __init__(self, *, network: Network, host: str, port: int, username: str, password: str) -> None:
+    def __init__(
+        self, *, network: Network, host: str, port: int, username: str, password: str, subscriptions: Sequence[str] = ()
+    ) -> None:
         self._network = network
         self._ready = threading.Event()
         self._waiting: list[tuple[str, bytes, int, bool]] = []
@@ -17,6 +20,7 @@ class PlainClient:
         self._link = Link(
             network=network,
             endpoint=Endpoint(host=host, port=port, username=username, password=password),
+            subscriptions=subscriptions,
             on_ready=self._up,
             on_message=lambda topic, message: self.delivered.append((topic, message)),
             on_down=self._ready.clear,

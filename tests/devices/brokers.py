@@ -1,0 +1,174 @@
+"""A broker of either kind for a test, with ingest behind it. Not the town's people (conftest)."""
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from devices import identity, mosquitto
+from devices.broker import EmbeddedBroker
+from devices.identity import Credential
+from devices.ingest import Ingest
+from devices.mosquitto.process import MosquittoProcess, free_port, program
+from devices.mqtt import IngestClient
+from devices.phone import Network, Phone, PlainClient
+from evm.domain.policy import Policy
+from evm.store import evidence, people
+from evm.store.evidence import StoredEvent
+from tests.devices.conftest import Town
+from tests.factories import PROVIDER
+
+KINDS = [
+    pytest.param("embedded", id="embedded"),
+    pytest.param("mosquitto", id="mosquitto", marks=pytest.mark.mosquitto),
+]
+PASSWORD = "correct horse battery staple"
+
+
+def need_mosquitto() -> None:
+    """Skip without the program, unless everything is required."""
+    if program() is None:
+        if os.environ.get("POPBACK_REQUIRE_ALL") == "1":
+            pytest.fail("mosquitto is not installed, and POPBACK_REQUIRE_ALL=1")
+        pytest.skip("mosquitto is not installed")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Site:
+    """A broker, an ingest client and phones, on the town's database; everything is stopped at the end."""
+
+    kind: str
+    town: Town
+    directory: Path
+    port: int = 0
+    network: Network = field(default_factory=Network)
+    broker: EmbeddedBroker | MosquittoProcess | None = None
+    client: IngestClient | None = None
+    phones: list[Phone] = field(default_factory=list)
+    others: list[PlainClient] = field(default_factory=list)
+    ingest: Ingest | None = None
+
+    @property
+    def credential(self) -> Credential:
+        return identity.server_credential(directory=self.directory, name="ingest-1")
+
+    def sync(self) -> None:
+        with self.town.sessions() as session:
+            mosquitto.write_files(
+                session, directory=self.directory / "mosquitto", servers=[self.credential], port=self.port
+            )
+
+    def start_broker(self) -> None:
+        self.port = self.port or free_port()
+        if self.kind == "embedded":
+            self.broker = EmbeddedBroker(sessions=self.town.sessions, servers=[self.credential], port=self.port)
+        else:
+            self.sync()
+            self.broker = MosquittoProcess(directory=self.directory / "mosquitto", port=self.port)
+        self.broker.start()
+
+    def stop_broker(self) -> None:
+        assert self.broker is not None
+        self.broker.stop()
+        self.broker = None
+
+    def start_ingest(self) -> None:
+        self.ingest = self.ingest or Ingest(
+            sessions=self.town.sessions,
+            clock=now,
+            policy=Policy(),
+            new_challenge=lambda: f"c-{random.getrandbits(64):x}",
+        )
+        self.client = IngestClient(
+            host="127.0.0.1",
+            port=self.port,
+            client_id="ingest-1",
+            password=self.credential.password,
+            ingest=self.ingest,
+            persistent=self.kind == "mosquitto",
+        )
+        assert self.client.start(timeout_seconds=10)
+
+    def stop_ingest(self) -> None:
+        assert self.client is not None
+        self.client.stop()
+        self.client = None
+
+    def phone(self, device: str = "p1", worker: str = "w1", **changes: object) -> Phone:
+        settings: dict[str, object] = {
+            "directory": self.directory / "phones",
+            "provider": PROVIDER,
+            "device": device,
+            "worker": worker,
+            "host": "127.0.0.1",
+            "port": self.port,
+            "password": PASSWORD,
+            "clock": now,
+            "monotonic_ms": lambda: int(time.monotonic() * 1000),
+            "rng": random.Random(),
+            "network": self.network,
+            "resend_seconds": 1.0,
+            "backoff_seconds_max": 0.5,
+        }
+        phone = Phone(**(settings | changes))  # type: ignore[arg-type]
+        self.phones.append(phone)
+        return phone
+
+    def plain(self, username: str, password: str = PASSWORD, *subscriptions: str) -> PlainClient:
+        client = PlainClient(
+            network=self.network,
+            host="127.0.0.1",
+            port=self.port,
+            username=username,
+            password=password,
+            subscriptions=subscriptions,
+        )
+        self.others.append(client)
+        return client
+
+    def stored(self) -> tuple[StoredEvent, ...]:
+        with self.town.sessions() as session:
+            return evidence.events(session)
+
+    def stop(self) -> None:
+        for phone in self.phones:
+            phone.close()
+        for client in self.others:
+            client.close()
+        self.network.stop()
+        if self.client is not None:
+            self.client.stop()
+        if self.broker is not None:
+            self.broker.stop()
+
+
+def enrol_all(town: Town) -> None:
+    """Give every device of the town the same known password."""
+    with town.sessions.begin() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE devices SET password_hash = ?", (identity.hash_password(PASSWORD),)
+        )
+
+
+def revoke(town: Town, device: str) -> None:
+    with town.sessions.begin() as session:
+        assert people.revoke_device(session, provider=PROVIDER, device=device, now=now())
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float = 15.0) -> bool:
+    """Wait for a condition that another thread brings about."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.01)
+    return True

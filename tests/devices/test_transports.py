@@ -1,0 +1,286 @@
+"""Phones, broker and ingest together, over the embedded broker and over a Mosquitto with the shipped configuration: what arrives, what
+may not, and what an interruption loses (nothing). What is delivered is looked at, not what SUBACK or PUBACK said."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devices import broker as broker_module
+from devices.messages.strict_json import Refused
+from evm.domain.evidence import EventKind, Grade, Method
+from evm.domain.place import Position
+from tests.devices.brokers import KINDS, PASSWORD, Site, enrol_all, eventually, need_mosquitto, now, revoke
+from tests.devices.conftest import Town
+from tests.devices.wire import envelope, event
+from tests.factories import PROVIDER
+
+
+@pytest.fixture(params=KINDS)
+def site(request: pytest.FixtureRequest, town: Town, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "mosquitto":
+        need_mosquitto()
+    enrol_all(town)
+    site = Site(kind=request.param, town=town, directory=tmp_path)
+    site.start_broker()
+    site.start_ingest()
+    yield site
+    site.stop()
+
+
+def live(**changes: object) -> bytes:
+    return envelope(event(captured_at=now().isoformat(), **changes))
+
+
+def settle(site: Site) -> None:
+    """Let everything sent so far arrive: a marker event of another phone, sent after it, has its receipt."""
+    marker = site.phone("p2", "w2")
+    marker.record(EventKind.HEARTBEAT)
+    marker.connect()
+    assert marker.wait_receipts(timeout_seconds=15)
+
+
+def test_a_check_in_gets_its_receipt_and_is_evidence(site: Site) -> None:
+    """Broken if the main road from a phone to the log is."""
+    phone = site.phone()
+    phone.connect()
+    phone.record(
+        EventKind.CHECK_IN,
+        method=Method.GPS,
+        customer="c1",
+        position=Position(latitude=53.45, longitude=-2.22, accuracy_m=6),
+    )
+    assert phone.wait_receipts(timeout_seconds=15)
+    (row,) = site.stored()
+    assert (row.evidence.worker, row.evidence.customer, row.evidence.grade_time, row.evidence.grade_place) == (
+        "w1",
+        "c1",
+        Grade.A,
+        Grade.B,
+    )
+    assert phone.stored_count == 1
+
+
+def test_what_was_recorded_offline_is_sent_on_connecting(site: Site) -> None:
+    """Broken if a day without signal is lost, or only its first fifty events arrive."""
+    phone = site.phone()
+    ids = [phone.record(EventKind.NOTE, words=f"note {number}") for number in range(130)]
+    assert phone.outbox_size == 130
+    phone.connect()
+    assert phone.wait_receipts(timeout_seconds=20)
+    assert [row.evidence.event_id for row in site.stored()] == ids
+
+
+def test_a_phone_switched_off_with_a_full_outbox_sends_it_next_time(site: Site) -> None:
+    """Broken if the outbox lives in memory."""
+    phone = site.phone()
+    first = phone.record(EventKind.NOTE, words="before")
+    phone.close()
+    site.phones.clear()
+    again = site.phone()
+    second = again.record(EventKind.NOTE, words="after")
+    again.connect()
+    assert again.wait_receipts(timeout_seconds=15)
+    rows = site.stored()
+    assert [row.evidence.event_id for row in rows] == [first, second]
+    assert [row.sequence for row in rows] == [1, 2]
+    assert rows[1].previous == rows[0].evidence.sha256
+
+
+def test_events_recorded_while_ingest_is_down_are_stored_when_it_is_back(site: Site) -> None:
+    """Broken if a restart of ingest loses what was under way."""
+    phone = site.phone()
+    phone.connect()
+    assert phone.wait_connected(timeout_seconds=15)
+    site.stop_ingest()
+    ids = {phone.record(EventKind.NOTE, words=str(number)) for number in range(60)}
+    site.start_ingest()
+    assert phone.wait_receipts(timeout_seconds=30)
+    assert {row.evidence.event_id for row in site.stored()} == ids
+
+
+def test_a_restart_of_the_broker_loses_nothing(site: Site) -> None:
+    """Broken if phones or ingest do not come back by themselves."""
+    phone = site.phone()
+    phone.connect()
+    assert phone.wait_connected(timeout_seconds=15)
+    site.stop_broker()
+    ids = {phone.record(EventKind.NOTE, words=str(number)) for number in range(20)}
+    site.start_broker()
+    assert phone.wait_receipts(timeout_seconds=30)
+    assert {row.evidence.event_id for row in site.stored()} == ids
+
+
+def test_the_challenge_of_a_receipt_reaches_the_next_event(site: Site) -> None:
+    """Broken if phones never can prove their clocks."""
+    phone = site.phone()
+    phone.connect()
+    for _ in range(2):
+        phone.record(EventKind.HEARTBEAT)
+        assert phone.wait_receipts(timeout_seconds=15)
+    said = [json.loads(row.payload) for row in site.stored()]
+    assert "challenge" not in said[0]
+    assert said[1]["challenge"].startswith("c-")
+    assert said[1]["challenge_boot_id"] == said[1]["boot_id"]
+
+
+def test_row_31_an_event_over_the_limit_is_refused_and_the_phone_shows_it(site: Site) -> None:
+    """Broken if an oversized event is cut off without a word and sent for ever."""
+    phone = site.phone()
+    with pytest.raises(Refused, match="SIZE"):
+        phone.record(EventKind.NOTE, words="\U0001f642" * 2000)
+    assert phone.outbox_size == 0
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    text = json.dumps(event(kind="note"))
+    client.send(topic=f"popback/v1/{PROVIDER}/p1/event", message=envelope(text + " " * (8193 - len(text))))
+    assert eventually(lambda: [row.reason for row in site.town.quarantined()] == ["SIZE"])
+    assert site.stored() == ()
+
+
+def test_row_33_another_devices_topic_is_closed(site: Site) -> None:
+    """Broken if one phone can speak on another's topic: MQTT 3.1.1 says 'success' to it."""
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    client.send(topic=f"popback/v1/{PROVIDER}/o1/event", message=live(device="o1"))
+    client.send(topic="popback/v1/other/p1/event", message=live(provider="other"))
+    settle(site)
+    assert {row.evidence.device for row in site.stored()} == {"p2"}
+    assert site.town.quarantined() == ()
+
+
+def test_another_providers_credential_is_refused_and_nothing_stored(site: Site) -> None:
+    """Broken if a provider can check in for a competitor's worker."""
+    client = site.plain("other.p1")
+    assert client.connect()
+    client.send(topic=f"popback/v1/{PROVIDER}/p1/event", message=live())
+    client.send(topic="popback/v1/other/p1/event", message=live())
+    assert eventually(lambda: len(site.town.quarantined()) == 1)
+    settle(site)
+    assert {row.evidence.device for row in site.stored()} == {"p2"}
+    (kept,) = site.town.quarantined()
+    assert (kept.reason, kept.security, kept.provider) == ("TOPIC", True, "other")
+
+
+def test_row_34_subscribing_to_everything_delivers_nothing_foreign(site: Site) -> None:
+    """Broken if a granted '#' shows every visit of the town."""
+    spy = site.plain(f"{PROVIDER}.p1", PASSWORD, "#", "$SYS/#", "popback/v1/#", f"popback/v1/{PROVIDER}/p2/receipt")
+    assert spy.connect()
+    settle(site)
+    assert spy.delivered == []
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        (f"{PROVIDER}.p1", "wrong"),
+        (f"{PROVIDER}.nobody", PASSWORD),
+        (f"{PROVIDER}.old", PASSWORD),
+        ("ingest-1", PASSWORD),
+        ("ingest-9", ""),
+    ],
+)
+def test_only_enrolled_devices_with_their_password_connect(site: Site, username: str, password: str) -> None:
+    """Broken if a wrong, unknown or revoked credential is let in."""
+    assert not site.plain(username, password).connect(timeout_seconds=1.0)
+
+
+def test_a_device_revoked_while_connected_is_soon_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken if a stolen phone that stays connected goes on for ever (fault 32)."""
+    monkeypatch.setattr(broker_module, "REVOKED_SECONDS_MAX", 0.0)
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    revoke(site.town, "p1")
+    if site.kind == "mosquitto":
+        site.sync()
+    client.send(topic=f"popback/v1/{PROVIDER}/p1/event", message=live())
+    settle(site)
+    assert {row.evidence.device for row in site.stored()} == {"p2"}
+    assert not site.plain(f"{PROVIDER}.p1").connect(timeout_seconds=1.0)
+
+
+def test_a_device_enrolled_while_the_broker_runs_may_speak(site: Site) -> None:
+    """Broken if enrolling a phone needs a restart of the broker."""
+    with site.town.sessions.begin() as session:
+        from devices import identity
+
+        identity.enrol(
+            session,
+            provider=PROVIDER,
+            device="new",
+            device_type="popback_v1",
+            worker="w1",
+            now=now(),
+            password=PASSWORD,
+        )
+    if site.kind == "mosquitto":
+        site.sync()
+    phone = site.phone("new")
+    phone.record(EventKind.HEARTBEAT)
+    phone.connect()
+    assert phone.wait_receipts(timeout_seconds=15)
+
+
+def test_row_32_a_retained_check_in_does_not_happen_again_when_ingest_comes_back(site: Site) -> None:
+    """Broken if each restart of ingest checks the worker in anew."""
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    client.send(topic=f"popback/v1/{PROVIDER}/p1/event", message=live(), retain=True)
+    assert eventually(lambda: len(site.stored()) == 1)
+    site.stop_ingest()
+    site.start_ingest()
+    settle(site)
+    assert len([row for row in site.stored() if row.evidence.device == "p1"]) == 1
+
+
+def test_fault_28_poison_first_in_the_queue_does_not_stop_the_flow(site: Site) -> None:
+    """Broken if the first bad message kills the callback's thread: the client would look connected and be dead."""
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    topic = f"popback/v1/{PROVIDER}/p1/event"
+    poison = [b"\xff", b"{}{}", b"[" * 4000, envelope(event(mood=1)), b"\x1f\x8b", envelope("")]
+    for message in poison:
+        client.send(topic=topic, message=message)
+    client.send(topic=topic, message=live())
+    assert eventually(lambda: len(site.stored()) == 1)
+    assert len(site.town.quarantined()) == len(poison)
+
+
+def test_owntracks_over_mqtt_is_a_check_in(site: Site) -> None:
+    """Broken if a worker's OwnTracks app needs more than a URL, a name and a password."""
+    client = site.plain(f"{PROVIDER}.o1")
+    assert client.connect()
+    said = {
+        "_type": "transition",
+        "event": "enter",
+        "desc": "c1",
+        "lat": 53.45,
+        "lon": -2.22,
+        "acc": 9,
+        "tst": int(now().timestamp()),
+    }
+    client.send(topic=f"popback/v1/{PROVIDER}/o1/event", message=json.dumps(said).encode())
+    assert eventually(lambda: len(site.stored()) == 1)
+    assert (site.stored()[0].evidence.kind, site.stored()[0].evidence.customer) == (EventKind.CHECK_IN, "c1")
+
+
+def test_a_lost_server_asks_for_what_it_lost_and_gets_it(site: Site) -> None:
+    """Broken if events that were receipted before a restore are gone for good: the phones hold them."""
+    phone = site.phone()
+    phone.connect()
+    for number in range(5):
+        phone.record(EventKind.NOTE, words=str(number))
+    assert phone.wait_receipts(timeout_seconds=15)
+    with site.town.sessions.begin() as session:  # a restore from before these events
+        for trigger in (
+            session.connection()
+            .exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'evidence'")
+            .all()
+        ):
+            session.connection().exec_driver_sql(f'DROP TRIGGER "{trigger[0]}"')
+        session.connection().exec_driver_sql("DELETE FROM evidence")
+        session.connection().exec_driver_sql("DELETE FROM device_progress")
+    phone.record(EventKind.NOTE, words="after")
+    assert eventually(lambda: len(site.stored()) == 6)
+    assert sorted(row.sequence or 0 for row in site.stored()) == [1, 2, 3, 4, 5, 6]
