@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR
 
@@ -76,6 +77,9 @@ def answer(
         return JSONResponse(
             body, status_code=status, media_type="application/problem+json", headers=dict(headers or {})
         )
+    if status == 401 and request.method == "GET" and request.url.path != "/alerts/stream":
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?{urlencode({'next': wanted[:500]})}", status_code=303)
     page = render(
         request, template="problem.html", facts={"title": title, "words": words, "status": status}, status=status
     )

@@ -9,7 +9,8 @@ from api.auth import Right, SignedInViewer, Viewer
 from api.pages import words
 from api.pages.paging import href
 from api.pages.render import day_words, render
-from api.pages.visits import FILTERS, overdue_before
+from api.pages.visit_facts import judge_at
+from api.pages.visits import FILTERS
 from api.site import Site, site_of
 from evm.store.screens import alerts, invoices, rosters, visits
 
@@ -35,9 +36,7 @@ def _doors(session: Session, *, site: Site, viewer: Viewer) -> list[dict[str, An
 
 
 def _visits_door(session: Session, site: Site, viewer: Viewer) -> dict[str, Any]:
-    found = visits.day(
-        session, scope=viewer.scope, on=site.today(), overdue_before=overdue_before(site), limit=0, offset=0
-    )
+    found = visits.day(session, scope=viewer.scope, on=site.today(), judge=judge_at(site), limit=0, offset=0)
     figures = [
         {"value": found.counts[code], "status": words.STATUSES[code], "href": href("/visits", {"status": code})}
         for code in FILTERS

@@ -1,5 +1,100 @@
-"""x."""
+"""The pages of invoices and of one invoice with its verdicts. Not judging (evm.services.invoice)."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any, Literal
 
-router = APIRouter()
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from api.auth import InvoiceViewer
+from api.pages import words
+from api.pages.paging import href, pages
+from api.pages.render import render
+from api.problems import not_found
+from api.query import Id, PageQuery, Strict
+from api.site import site_of
+from evm.store.screens import invoices
+from evm.store.screens.invoices import VerdictSum
+
+router = APIRouter(include_in_schema=False)
+INVOICES_SHOWN = 100
+PRINT_LINES_MAX = 20_000
+
+
+class InvoicesQuery(Strict):
+    """Nothing to choose yet."""
+
+
+class InvoiceQuery(PageQuery):
+    """Which lines; `line` opens the page on which that line stands; `all` puts every line on one page, for printing."""
+
+    verdict: Literal["", "pay", "reduce", "withhold", "query", "disallow", "not judged"] = ""
+    line: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    all: Literal["", "yes"] = ""
+
+
+@router.get("/invoices")
+def invoices_page(request: Request, query: Annotated[InvoicesQuery, Query()], viewer: InvoiceViewer) -> Response:
+    del query
+    with site_of(request).reading() as session:
+        rows = invoices.listed(session, scope=viewer.scope, limit=INVOICES_SHOWN)
+        sums = {row.invoice_id: totals(invoices.sums(session, invoice_id=row.invoice_id)) for row in rows}
+    return render(request, template="invoices.html", facts={"rows": rows, "sums": sums, "shown_max": INVOICES_SHOWN})
+
+
+@router.get("/invoices/{invoice_id}")
+def invoice_page(
+    request: Request, invoice_id: Id, query: Annotated[InvoiceQuery, Query()], viewer: InvoiceViewer
+) -> Response:
+    site = site_of(request)
+    rows = PRINT_LINES_MAX if query.all else site.settings.page_rows
+    with site.reading() as session:
+        invoice = invoices.one(session, scope=viewer.scope, invoice_id=invoice_id)
+        if invoice is None:
+            raise not_found()
+        sums = invoices.sums(session, invoice_id=invoice_id)
+        matching = sum(each.lines for each in sums if query.verdict in {"", each.verdict})
+        number = query.page if query.line is None else min(-(-query.line // rows), max(1, -(-matching // rows)))
+        lines = invoices.lines(
+            session, invoice_id=invoice_id, verdict=query.verdict or None, limit=rows, offset=(number - 1) * rows
+        )
+    path = f"/invoices/{invoice_id}"
+    facts: dict[str, Any] = {
+        "invoice": invoice,
+        "totals": totals(sums),
+        "by_verdict": by_verdict(sums, path=path, chosen=query.verdict),
+        "verdict": query.verdict,
+        "all_href": href(path, {"verdict": query.verdict, "all": "yes"}),
+        "lines": [
+            {"line": line, "verdict": words.status_of(words.VERDICTS, line.verdict or "not judged")} for line in lines
+        ],
+        "pages": pages(
+            path=path, query={"verdict": query.verdict, "all": query.all}, number=number, matching=matching, rows=rows
+        ),
+    }
+    return render(request, template="invoice.html", facts=facts)
+
+
+def totals(sums: tuple[VerdictSum, ...]) -> dict[str, int]:
+    """claimed = payable + reduced + withheld + disallowed + not yet judged, in pence."""
+    found = {
+        field: sum(getattr(each, f"{field}_pence") for each in sums)
+        for field in ("claimed", "payable", "reduced", "withheld", "disallowed")
+    }
+    found["unjudged"] = sum(each.claimed_pence for each in sums if each.verdict == "not judged")
+    found["lines"] = sum(each.lines for each in sums)
+    return found
+
+
+def by_verdict(sums: tuple[VerdictSum, ...], *, path: str, chosen: str) -> list[dict[str, Any]]:
+    """One row a verdict, in the order of words.VERDICTS, each opening its lines."""
+    held = {each.verdict: each for each in sums}
+    return [
+        {
+            "sum": held[code],
+            "status": status,
+            "href": href(path, {"verdict": code}) + "#lines",
+            "chosen": chosen == code,
+        }
+        for code, status in words.VERDICTS.items()
+        if code in held
+    ]

@@ -1,7 +1,7 @@
 """Turns facts into pages with Jinja2 and the GOV.UK macros. Not which facts a page shows (the other modules of this folder)."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -55,6 +55,7 @@ def render(request: Request, *, template: str, facts: Mapping[str, Any], status:
         "clock_s": lambda at: at.astimezone(zone).strftime("%H:%M:%S"),
         "moment": lambda at: moment(at, zone=zone),
         "day_words": day_words,
+        "period": period,
     }
     return HTMLResponse(environment().get_template(template).render({**shared, **facts}), status_code=status)
 
@@ -72,3 +73,8 @@ def moment(at: datetime | None, *, zone: ZoneInfo) -> str:
 def day_words(day: date) -> str:
     """ "Sunday 22 November 2026"."""
     return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def period(since: date, until: date) -> str:
+    """Days since..until, `until` being the first day after: "Monday 2 November 2026 to Sunday 29 November 2026"."""
+    return f"{day_words(since)} to {day_words(until - timedelta(days=1))}"

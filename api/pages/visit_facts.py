@@ -1,6 +1,7 @@
 """What hangs on one visit, gathered for its page: stays, events with their grades and why, versions, charges, alerts, claims.
 Not the page's layout (templates/visit.html)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -14,11 +15,11 @@ from api.site import Site
 from evm.domain.finding import Finding
 from evm.domain.travel import great_circle_m
 from evm.store.screens import visits as screen
-from evm.store.screens.visits import EventRow, VisitRow
+from evm.store.screens.visits import EventRow, Listed, VisitRow
 from evm.store.visits import versions
 
 AROUND = timedelta(minutes=90)
-STILL_OPEN = timedelta(hours=1)
+CHECK_OUT_OVERDUE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +72,24 @@ def findings_of(row: VisitRow) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def under_way(row: VisitRow, *, now: datetime) -> bool:
-    """Whether somebody is there, as far as we know: checked in, not out, and its planned end not long past."""
-    ends = row.start + timedelta(minutes=row.minutes_planned or 0) + STILL_OPEN if row.start else None
-    return any(
-        stay.start is not None and stay.end is None and now < (ends or stay.start + STILL_OPEN)
-        for stay in stays_of(row)
-    )
+def judge_at(site: Site) -> Callable[[Listed], str]:
+    """How a visit stands now: its outcome; "under way" while somebody checked in, has evidenced nothing yet and the check-out is not
+    overdue; "overdue" when its start is past by more than the policy's `late_minutes_max` and nothing is recorded."""
+    now = site.clock()
+    late = timedelta(minutes=site.policy.late_minutes_max)
+
+    def judge(row: Listed) -> str:
+        if row.cancelled_at is not None:
+            return "cancelled"
+        outcome = row.outcome or "pending"
+        if outcome in {"delivered", "part delivered"} and row.minutes_evidenced == 0 and row.start is not None:
+            ends = row.start + timedelta(minutes=row.minutes_planned or 0)
+            return "under way" if now < ends + CHECK_OUT_OVERDUE else outcome
+        if outcome == "pending" and row.start is not None and row.start + late < now:
+            return "overdue"
+        return outcome
+
+    return judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +115,7 @@ def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) 
     money = Right.SEE_INVOICES in viewer.rights
     return {
         "home": home,
-        "stays": stays,
+        "slots": _slots(row, stays),
         "names": screen.workers_named(session, worker_ids=frozenset(stay.worker_id for stay in stays)),
         "findings": findings_of(row),
         "events": [_line(event, home=home) for event in events],
@@ -117,6 +129,13 @@ def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) 
         else (),
         "money": money,
     }
+
+
+def _slots(row: VisitRow, stays: tuple[Stay, ...]) -> list[dict[str, Any]]:
+    """Each slot with who was rostered and who came; a stay in no rostered slot stands at the end."""
+    came = {stay.slot: stay for stay in stays}
+    rostered = {slot: name or worker for slot, worker, name in row.rostered}
+    return [{"rostered": rostered.get(slot), "stay": came.get(slot)} for slot in sorted(came.keys() | rostered.keys())]
 
 
 def _events(session: Session, *, row: VisitRow, site: Site) -> tuple[EventRow, ...]:

@@ -12,7 +12,7 @@ from api.auth import VisitViewer
 from api.pages import words
 from api.pages.paging import href, pages
 from api.pages.render import render
-from api.pages.visit_facts import Stay, findings_of, stays_of, under_way, visit_facts
+from api.pages.visit_facts import Stay, findings_of, judge_at, stays_of, visit_facts
 from api.problems import not_found
 from api.query import Id, PageQuery, VisitKey
 from api.site import Site, site_of
@@ -21,7 +21,7 @@ from evm.store.screens.scope import localities_visible
 from evm.store.screens.visits import DayPage, VisitRow
 
 router = APIRouter(include_in_schema=False)
-FILTERS = tuple(code for code in words.STATUSES if code != "under way")
+FILTERS = tuple(words.STATUSES)
 
 
 class VisitsQuery(PageQuery):
@@ -32,6 +32,7 @@ class VisitsQuery(PageQuery):
     status: Literal[
         "",
         "pending",
+        "under way",
         "overdue",
         "delivered",
         "part delivered",
@@ -93,17 +94,12 @@ def _found(session: Session, *, site: Site, query: VisitsQuery, day: date, viewe
         session,
         scope=viewer.scope,
         on=day,
-        overdue_before=overdue_before(site),
+        judge=judge_at(site),
         locality_id=query.locality or None,
         status=query.status or None,
         limit=site.settings.page_rows,
         offset=(query.page - 1) * site.settings.page_rows,
     )
-
-
-def overdue_before(site: Site) -> datetime:
-    """Planned starts before this with nothing recorded are shown as overdue (policy: late_minutes_max)."""
-    return site.clock() - timedelta(minutes=site.policy.late_minutes_max)
 
 
 def _counts(found: DayPage, *, kept: dict[str, str], chosen: str) -> list[dict[str, Any]]:
@@ -127,9 +123,8 @@ def _counts(found: DayPage, *, kept: dict[str, str], chosen: str) -> list[dict[s
 
 
 def line(row: VisitRow, *, site: Site) -> Line:
-    """A row in words; an attendance that is open now reads "under way"."""
+    """A row in words."""
     stays = stays_of(row)
-    code = "under way" if under_way(row, now=site.clock()) else row.status
     named = tuple(name for _, _, name in row.rostered if name)
     return Line(
         href=f"/visits/{row.visit_key}",
@@ -139,7 +134,7 @@ def line(row: VisitRow, *, site: Site) -> Line:
         locality_name=row.locality_name,
         workers=named,
         stays=stays,
-        status=words.status_of(words.STATUSES, code),
+        status=words.status_of(words.STATUSES, row.status),
         risk=row.risk,
         popback=row.popback,
         findings=tuple(sorted({finding.code.value for finding in findings_of(row)})),
@@ -150,7 +145,7 @@ def line(row: VisitRow, *, site: Site) -> Line:
 def visit_page(request: Request, visit_key: VisitKey, viewer: VisitViewer) -> Response:
     site = site_of(request)
     with site.reading() as session:
-        row = visits.one(session, scope=viewer.scope, visit_key=visit_key, overdue_before=overdue_before(site))
+        row = visits.one(session, scope=viewer.scope, visit_key=visit_key, judge=judge_at(site))
         if row is None:
             raise not_found()
         facts = visit_facts(session, row=row, site=site, viewer=viewer)

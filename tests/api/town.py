@@ -19,7 +19,7 @@ from evm.store.alerts import HistoryEntry, NewAlert
 from evm.store.evidence import NewRow, append
 from evm.store.tables import money
 from tests import factories
-from tests.factories import COUNCIL, LOCALITY, NINE, PROVIDER
+from tests.factories import COUNCIL, NINE, PROVIDER
 
 NOON = NINE + timedelta(hours=3)
 DAY = date(2026, 11, 2)
@@ -214,7 +214,7 @@ def _happen(session: Session) -> None:
                 VisitOutcome.MISSED,
                 findings=(Finding(code=FindingCode.MISSED, words="Nobody came"),),
             ),
-            _visit("v-now", "c1", NOON - timedelta(minutes=10), VisitOutcome.PENDING, open_stay),
+            _visit("v-now", "c1", NOON - timedelta(minutes=10), VisitOutcome.DELIVERED, open_stay),
             _visit("v-foreign", "c9", NINE, VisitOutcome.DELIVERED),
         ],
         now=NINE + timedelta(minutes=60),

@@ -1,11 +1,12 @@
 """The day's visits, planned and unplanned, and all that hangs on one of them, as the pages show them. Not how a visit came about (reconcile)."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, RowMapping, and_, case, func, null, or_, select, true, union_all
+from sqlalchemy import RowMapping, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from evm.domain.visit import Visit
@@ -20,9 +21,23 @@ from evm.store.tables.visits import visits
 from evm.store.visit_bodies import visit_of
 
 
+class Listed(NamedTuple):
+    """What a visit's status depends on. `outcome` and `minutes_evidenced` are None before anything was reconciled."""
+
+    visit_key: str
+    start: datetime | None
+    minutes_planned: int | None
+    cancelled_at: datetime | None
+    outcome: str | None
+    minutes_evidenced: int | None
+
+
+Judge = Callable[[Listed], str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitRow:
-    """One line of the day. `status` is the outcome, or "overdue": planned, its start long past, and nothing recorded.
+    """One line of the day. `status` is what the page's judge made of it.
 
     `visit` is the newest reconciled version, None before there is one; `rostered` are (slot, worker id, name)."""
 
@@ -66,50 +81,46 @@ def day(
     *,
     scope: Scope,
     on: date,
-    overdue_before: datetime,
+    judge: Judge,
     locality_id: str | None = None,
     status: str | None = None,
     limit: int,
     offset: int,
 ) -> DayPage:
-    """The visits of a care day by planned start. `overdue_before`: a planned start before it with nothing recorded is overdue."""
-    listed = _listed(scope, on=on, overdue_before=overdue_before, locality_id=locality_id).subquery()
-    counted = session.execute(select(listed.c.status, func.count()).group_by(listed.c.status))
-    counts = {row[0]: int(row[1]) for row in counted}
-    wanted = select(listed.c.visit_key, listed.c.status).order_by(listed.c.start_at, listed.c.visit_key)
-    if status is not None:
-        wanted = wanted.where(listed.c.status == status)
-    keys = {row.visit_key: row.status for row in session.execute(wanted.limit(limit).offset(offset))}
-    matching = sum(counts.values()) if status is None else counts.get(status, 0)
-    return DayPage(counts=counts, matching=matching, rows=_rows(session, statuses=keys))
+    """The visits of a care day by planned start, unplanned ones last; `judge` gives each its status as of now."""
+    listed = [(row.visit_key, judge(row)) for row in _listed(session, scope, on=on, locality_id=locality_id)]
+    wanted = [(key, found) for key, found in listed if status in {None, found}]
+    return DayPage(
+        counts=Counter(found for _, found in listed),
+        matching=len(wanted),
+        rows=_rows(session, statuses=dict(wanted[offset : offset + limit])),
+    )
 
 
-def one(session: Session, *, scope: Scope, visit_key: str, overdue_before: datetime) -> VisitRow | None:
+def one(session: Session, *, scope: Scope, visit_key: str, judge: Judge) -> VisitRow | None:
     """One visit by its key (the planned visit's id, or "unplanned:…"), None when it does not exist or is out of scope."""
-    listed = _listed(scope, visit_key=visit_key, overdue_before=overdue_before).subquery()
-    found = session.execute(select(listed.c.visit_key, listed.c.status)).first()
-    return None if found is None else _rows(session, statuses={found.visit_key: found.status})[0]
+    found = _listed(session, scope, visit_key=visit_key)
+    return _rows(session, statuses={visit_key: judge(found[0])})[0] if found else None
 
 
 def _listed(
+    session: Session,
     scope: Scope,
     *,
-    overdue_before: datetime,
     on: date | None = None,
     locality_id: str | None = None,
     visit_key: str | None = None,
-) -> CompoundSelect[Any]:
+) -> list[Listed]:
     planned, newest = planned_visits.c, visits.c
-    status = case(
-        (planned.cancelled_at.is_not(None), "cancelled"),
-        (
-            and_(func.coalesce(newest.outcome, "pending") == "pending", planned.start_at < overdue_before),
-            "overdue",
-        ),
-        else_=func.coalesce(newest.outcome, "pending"),
-    ).label("status")
     expected = (
-        select(planned.visit_id.label("visit_key"), planned.start_at.label("start_at"), status)
+        select(
+            planned.visit_id.label("visit_key"),
+            planned.start_at,
+            planned.minutes.label("minutes_planned"),
+            planned.cancelled_at,
+            newest.outcome,
+            newest.minutes,
+        )
         .outerjoin(visits, and_(newest.visit_key == planned.visit_id, newest.is_newest))
         .where(
             of_place(scope, provider=planned.provider_id, locality=planned.locality_id),
@@ -118,9 +129,10 @@ def _listed(
             planned.locality_id == locality_id if locality_id is not None else true(),
             planned.visit_id == visit_key if visit_key is not None else true(),
         )
+        .order_by(planned.start_at, planned.visit_id)
     )
     unplanned = (
-        select(newest.visit_key, null().label("start_at"), newest.outcome.label("status"))
+        select(newest.visit_key, newest.outcome, newest.minutes)
         .join(customers, customers.c.customer_id == newest.customer_id)
         .where(
             newest.is_newest,
@@ -131,8 +143,12 @@ def _listed(
             customers.c.locality_id == locality_id if locality_id is not None else true(),
             newest.visit_key == visit_key if visit_key is not None else true(),
         )
+        .order_by(newest.visit_key)
     )
-    return union_all(expected, unplanned)
+    found = [Listed(*row) for row in session.execute(expected)]
+    return found + [
+        Listed(row.visit_key, None, None, None, row.outcome, row.minutes) for row in session.execute(unplanned)
+    ]
 
 
 def _rows(session: Session, *, statuses: Mapping[str, str]) -> tuple[VisitRow, ...]:

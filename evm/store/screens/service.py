@@ -1,0 +1,34 @@
+"""Counts that say how the service fares. Not the facts themselves."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from evm.store.tables.alerts import alerts, deadlines, outbox
+from evm.store.tables.evidence import evidence, quarantine, reconcile_queue, watermarks
+
+
+def figures(session: Session, *, now: datetime) -> dict[str, tuple[str, float]]:
+    """Name, what it says, and the number. `now` is aware UTC."""
+    stored = session.execute(select(func.coalesce(func.max(evidence.c.log_index), 0))).scalar_one()
+    refused = session.execute(select(func.coalesce(func.max(quarantine.c.log_index), 0))).scalar_one()
+    queued = session.execute(select(func.count()).select_from(reconcile_queue)).scalar_one()
+    overdue = session.execute(
+        select(func.count()).select_from(deadlines).where(deadlines.c.judged_at.is_(None), deadlines.c.due_at < now)
+    ).scalar_one()
+    unsent = session.execute(select(func.count()).select_from(outbox).where(outbox.c.sent_at.is_(None))).scalar_one()
+    opened = session.execute(select(func.count()).select_from(alerts).where(alerts.c.state != "closed")).scalar_one()
+    newest = session.execute(select(func.max(watermarks.c.received_at))).scalar_one()
+    return {
+        "evidence_events": ("Events in the evidence log.", float(stored)),
+        "quarantined_messages": ("Messages kept in quarantine.", float(refused)),
+        "reconcile_queue": ("Customer days waiting to be reconciled.", float(queued)),
+        "deadlines_overdue": ("Deadlines that are due and not judged.", float(overdue)),
+        "outbox_unsent": ("Messages waiting to be sent.", float(unsent)),
+        "alerts_unclosed": ("Alerts that a person must still close.", float(opened)),
+        "evidence_age_seconds": (
+            "Seconds since the newest event came in; -1 when none has.",
+            -1.0 if newest is None else (now - newest).total_seconds(),
+        ),
+    }
