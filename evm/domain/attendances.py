@@ -71,10 +71,13 @@ def distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
 
 
 def _receipt_order(event: Evidence) -> tuple[object, ...]:
+    """Of one body received twice, the first receipt counts; the rest only makes the order total."""
+    grades = (event.grade_time, event.grade_place, event.method)
     return (
         event.received_at,
-        event.source,
         event.at,
+        event.source,
+        grades,
         event.waits,
         event.flags,
         event.visit or "",

@@ -38,7 +38,7 @@ class Policy:
     stay_hours_max: int = 24
     same_stay_minutes_max: int = 30
     not_delivered_share_max: float = 0.5
-    together_share_min: float = 0.8
+    together_share_min: float = 0.5
     accuracy_m_max: float = 200.0
     cramming_pairs_min: int = 8
     cramming_freed_minutes_min: int = 5

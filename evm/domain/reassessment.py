@@ -1,6 +1,6 @@
 """When the time given differs so much from what was commissioned that the council should look again (background S4, rules.md).
-The yardstick is the commissioned allocation, not the drifting task plan. What the provider failed to give never counts against the person: it becomes a
-concern about the provider instead, and never cuts a package."""
+The yardstick is the commissioned allocation, not the drifting task plan. What the provider failed to give never counts against the
+person: it becomes a concern about the provider instead, and never cuts a package."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
