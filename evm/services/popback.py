@@ -80,10 +80,13 @@ def ask(
     if known is not None:
         return _answer_of(known)
     answered, placed = _answered(session, request, customer, now=now, policy=policy)
-    if placed is not None:
-        put_in_roster(session, placed=placed, by=asked_by, now=now, policy=policy)
+    if placed is None:
+        plans.add_popback_request(session, request=answered)
+        return _answer_of(answered)
+    plans.add_planned_visits(session, visits=[placed.visit], zone=policy.zone)
     plans.add_popback_request(session, request=answered)
-    return replace(_answer_of(answered), moved=() if placed is None else placed.moved)
+    put_in_roster(session, placed=placed, by=asked_by, now=now, policy=policy)
+    return replace(_answer_of(answered), moved=placed.moved)
 
 
 def answer_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 100) -> tuple[PopbackAnswer, ...]:

@@ -18,7 +18,7 @@ from evm.services import roster as roster_service
 from evm.services.roster_body import stops_of
 from evm.services.roster_drafts import Prepared, add_hand_made, prepare
 from evm.services.roster_problem import Day, Wishes, problem_of
-from evm.store import plans, rosters
+from evm.store import rosters
 from rostering.explain import score
 from rostering.popback import Offer, insert, offers
 from rostering.problem import Demand, Problem
@@ -96,9 +96,9 @@ def find_places(session: Session, *, visit: PlannedVisit, policy: Policy) -> Pla
 
 
 def put_in_roster(session: Session, *, placed: Placed, by: str, now: datetime, policy: Policy) -> str:
-    """Store the pop-back's visit and the roster with it: published at once where one was published, else a draft; the roster's id."""
+    """Store the roster with the pop-back, whose planned visit is stored: published at once where one was published, else a draft; the
+    roster's id."""
     day = placed.prepared.day
-    plans.add_planned_visits(session, visits=[placed.visit], zone=policy.zone)
     roster_id = add_hand_made(session, prepared=placed.prepared, roster=placed.roster, now=now, policy=policy)
     if day.published is not None:
         roster_service.publish(session, roster_id=roster_id, by=by, now=now, policy=policy)
