@@ -1,0 +1,160 @@
+"""`popback demo`: gives the simulation its server, prints what came of it, and keeps the site up. Not the simulation (simulations.run)."""
+
+import json
+import secrets
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.auth import hash_password
+from api.parts import Parts, open_parts
+from api.serve import Server
+from api.settings import Settings
+from devices.ingest import Ingest
+from evm.domain.policy import Policy
+from evm.store import accounts, people
+from evm.store.accounts import Account, Role
+from simulations.clock import SimulatedClock
+from simulations.run import challenges, demo_clock, run_demo
+
+TELEPHONY_PATH: Final = "/v1/telephony/voice"
+SIGN_IN_ROLES: Final = (Role.BRANCH, Role.COMMISSIONER, Role.SAFEGUARDING, Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The server as the simulation sees it."""
+
+    server: Server
+    clock: SimulatedClock
+    telephony_token: str
+
+    @property
+    def sessions(self) -> sessionmaker[Session]:
+        return self.server.parts.sessions
+
+    @property
+    def policy(self) -> Policy:
+        return self.server.parts.policy
+
+    @property
+    def broker_host(self) -> str:
+        return self.server.broker_host
+
+    @property
+    def broker_port(self) -> int:
+        return self.server.broker_port
+
+    @property
+    def ingest(self) -> Ingest:
+        assert self.server.ingest is not None
+        return self.server.ingest
+
+    @property
+    def telephony_url(self) -> str | None:
+        return self.server.settings.public_url + TELEPHONY_PATH
+
+
+def play(*, seed: int, headless: bool, as_json: bool, port: int) -> int:
+    """Play the demo and print its figures; unless headless, then serve the site until told to stop. The process's exit code."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="popback-demo-") as directory:
+        try:
+            stage = _stage(seed=seed, data=Path(directory), port=0 if headless else port)
+        except (RuntimeError, OSError) as error:
+            sys.stderr.write(f"popback: {error}\n")
+            return 1
+        server = stage.server
+        try:
+            result: dict[str, Any] = run_demo(seed=seed, server=stage, progress=True, keep_open=not headless)
+            result["seconds"] = round(time.monotonic() - began, 2)
+            if as_json:
+                sys.stdout.write(json.dumps(result) + "\n")
+                sys.stdout.flush()
+            else:
+                _print(result)
+            if not headless:
+                _keep_up(server)
+        finally:
+            server.stop()
+    return 0
+
+
+def _stage(*, seed: int, data: Path, port: int) -> Stage:
+    """A fresh database in `data` and a started server on the simulation's clock that beats only when the day is over."""
+    clock = demo_clock()
+    parts = open_parts(data=data, clock=clock.now, challenges=challenges(seed=seed))
+    token = secrets.token_hex(16)
+    site_port = port or _free_port()
+    settings = Settings(public_url=f"http://127.0.0.1:{site_port}", telephony_auth_token=SecretStr(token))
+    server = Server(parts=parts, settings=settings, site_port=site_port, pulsing=False)
+    server.start()
+    return Stage(server=server, clock=clock, telephony_token=token)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _print(result: dict[str, Any]) -> None:
+    table = Table(title="One locality: 27 days of history, the 28th played through real MQTT", title_justify="left")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    for key, value in result.items():
+        table.add_row(key, f"£{value / 100:,.2f}" if key.endswith("_pence") else str(value))
+    Console().print(table)
+
+
+def _keep_up(server: Server) -> None:
+    """Let the server's own pulse beat, print the sign-ins and wait for Ctrl-C or SIGTERM."""
+    assert server.pulse is not None
+    sign_ins = _add_sign_ins(server.parts)
+    server.pulse.start()
+    console = Console()
+    console.print(f"\nThe site is up: [bold]{server.site_url}[/bold]   MQTT: {server.broker_host}:{server.broker_port}")
+    console.print("Sign in as (passwords are made anew for each demo):")
+    for email, password in sign_ins:
+        console.print(f"  {email:28} {password}", highlight=False)
+    console.print("Stop with Ctrl-C.")
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    told.wait()
+
+
+def _add_sign_ins(parts: Parts) -> list[tuple[str, str]]:
+    """An account for each role, with a password of its own."""
+    with parts.sessions.begin() as session:
+        provider, council = people.providers(session)[0], people.councils(session)[0]
+        pairs = [(f"{role}@demo.example", secrets.token_urlsafe(12)) for role in SIGN_IN_ROLES]
+        accounts.add_accounts(
+            session,
+            new=[
+                Account(
+                    account_id=f"demo-{role}",
+                    email=email,
+                    name=f"Demo {role}",
+                    role=role,
+                    council_id=council.council_id if role in (Role.COMMISSIONER, Role.SAFEGUARDING) else None,
+                    provider_id=provider.provider_id if role is Role.BRANCH else None,
+                    password_hash=hash_password(password),
+                )
+                for role, (email, password) in zip(SIGN_IN_ROLES, pairs, strict=True)
+            ],
+        )
+    return pairs

@@ -1,0 +1,50 @@
+"""A server's standing jobs, in their order: judge due deadlines, reconcile what is queued, answer pop-backs, tell people, send down.
+Not the rules of any of them (evm.services, devices.downlink) and not the beat (api.pulse)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from api.parts import Parts
+from api.pulse import Job
+from devices import downlink
+from devices.downlink import Publish
+from evm.gateways.notify import NotifyGateway
+from evm.services import notify, popback, reconcile, watch
+
+RECONCILED_A_BEAT_MAX: Final = 500
+
+
+def watching(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
+    """What must go on whatever else is down. Alerts come before telling, telling before everything that can wait."""
+
+    def sweep(session: Session, now: datetime) -> object:
+        return watch.sweep(session, now=now, policy=parts.policy)
+
+    def reconcile_queued(session: Session, now: datetime) -> object:
+        return reconcile.run_pending(session, now=now, policy=parts.policy, limit=RECONCILED_A_BEAT_MAX)
+
+    def answer_popbacks(session: Session, now: datetime) -> object:
+        return popback.answer_pending(session, now=now, policy=parts.policy)
+
+    return (
+        _job(parts, "sweep", sweep),
+        Job(name="tell", run=lambda: notify.drain(sessions=parts.sessions, clock=parts.clock, gateway=gateway)),
+        _job(parts, "reconcile", reconcile_queued),
+        _job(parts, "answer pop-backs", answer_popbacks),
+    )
+
+
+def sending_down(parts: Parts, *, publish: Publish) -> Job:
+    """Runs' notices to phones, over ingest's connection."""
+    return _job(parts, "send down", lambda session, now: downlink.drain(session, now=now, publish=publish))
+
+
+def _job(parts: Parts, name: str, work: Callable[[Session, datetime], object]) -> Job:
+    def run() -> object:
+        with parts.sessions.begin() as session:
+            return work(session, parts.clock())
+
+    return Job(name=name, run=run)

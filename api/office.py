@@ -1,0 +1,121 @@
+"""What an operator does from the command line: schema, devices, accounts, the broker's files. Not the server and not any page."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from api.auth import hash_password
+from api.parts import Parts, open_parts
+from devices import identity, mosquitto
+from devices.types import TYPES
+from evm.domain.ids import DeviceId, ProviderId, WorkerId
+from evm.store import accounts, people
+from evm.store.accounts import Account, Role
+
+SERVERS = ("ingest-1", "ingest-2")
+
+
+class OfficeRefused(ValueError):  # noqa: N818 -- named for what is wrong
+    """A command that cannot be carried out, with the sentence that says what to do."""
+
+
+def migrate_database(*, data: Path, database: str | None) -> dict[str, Any]:
+    """Bring the schema to this version."""
+    with _opened(data=data, database=database) as parts:
+        return {"database": parts.engine.url.render_as_string(hide_password=True), "schema": "current"}
+
+
+def enrol_device(
+    *, data: Path, database: str | None, provider: str, device: str, device_type: str, worker: str | None
+) -> dict[str, Any]:
+    """Enrol a device; its password is in the answer and kept nowhere. Raises OfficeRefused naming the argument."""
+    known = [one.name for one in TYPES]
+    if device_type not in known:
+        raise OfficeRefused(f"--type {device_type!r} is no device type: choose one of {', '.join(known)}")
+    with _opened(data=data, database=database) as parts, parts.sessions.begin() as session:
+        if provider not in {one.provider_id for one in people.providers(session)}:
+            raise OfficeRefused(f"there is no provider {provider!r} in this database")
+        if worker is not None and people.worker(session, worker_id=WorkerId(worker)) is None:
+            raise OfficeRefused(f"--worker {worker!r} is no care worker in this database")
+        try:
+            password = identity.enrol(
+                session,
+                provider=ProviderId(provider),
+                device=DeviceId(device),
+                device_type=device_type,
+                worker=None if worker is None else WorkerId(worker),
+                now=parts.clock(),
+            )
+        except IntegrityError:
+            raise OfficeRefused(f"{provider}.{device} is enrolled already: choose another device id") from None
+        except ValueError as error:
+            raise OfficeRefused(str(error)) from None
+    return {"username": f"{provider}.{device}", "password": password, "topic": f"popback/v1/{provider}/{device}/event"}
+
+
+def add_account(
+    *,
+    data: Path,
+    database: str | None,
+    email: str,
+    name: str,
+    role: str,
+    council: str | None,
+    provider: str | None,
+    password: str,
+) -> dict[str, Any]:
+    """Add somebody who may sign in. Raises OfficeRefused naming the argument."""
+    if role not in set(Role):
+        raise OfficeRefused(f"--role {role!r} is none of {', '.join(Role)}")
+    try:
+        password_hash = hash_password(password)
+    except ValueError as error:
+        raise OfficeRefused(str(error)) from None
+    account = Account(
+        account_id=f"a-{uuid.uuid4().hex[:20]}",
+        email=email.strip().lower(),
+        name=name,
+        role=Role(role),
+        council_id=council,
+        provider_id=provider,
+        password_hash=password_hash,
+    )
+    with _opened(data=data, database=database) as parts:
+        try:
+            with parts.sessions.begin() as session:
+                accounts.add_accounts(session, new=[account])
+        except IntegrityError:
+            raise OfficeRefused(
+                f"{account.email} has an account already, or --council or --provider does not exist"
+            ) from None
+    return {"email": account.email, "role": str(account.role)}
+
+
+def sync_broker(*, data: Path, database: str | None, out: Path, host: str, port: int) -> dict[str, Any]:
+    """Write Mosquitto's configuration, password and ACL files from the device table; a running Mosquitto reads them anew."""
+    with _opened(data=data, database=database) as parts, parts.sessions() as session:
+        for name in SERVERS:
+            identity.server_credential(directory=parts.secrets, name=name)
+        out.mkdir(parents=True, exist_ok=True)
+        written = mosquitto.write_files(
+            session,
+            directory=out.resolve(),
+            servers=identity.server_credentials(directory=parts.secrets),
+            host=host,
+            port=port,
+        )
+        enrolled = sum(1 for row in people.devices(session) if row.revoked_at is None)
+    return {"devices": enrolled, **{path.name: str(path) for path in written}}
+
+
+@contextmanager
+def _opened(*, data: Path, database: str | None) -> Iterator[Parts]:
+    parts = open_parts(data=data, database=database)
+    try:
+        yield parts
+    finally:
+        parts.engine.dispose()
