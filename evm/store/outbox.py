@@ -75,11 +75,12 @@ def mark_tried(session: Session, *, outbox_ids: Collection[int]) -> None:
         session.execute(update(t).where(t.c.outbox_id.in_(sorted(outbox_ids))).values(attempts=t.c.attempts + 1))
 
 
-def mark_sent(session: Session, *, outbox_ids: Collection[int], now: datetime) -> None:
-    """Note that these were sent (and that it was tried once more)."""
-    if outbox_ids:
-        query = update(t).where(t.c.outbox_id.in_(sorted(outbox_ids)), t.c.sent_at.is_(None))
-        session.execute(query.values(sent_at=now, attempts=t.c.attempts + 1))
+def mark_sent(session: Session, *, outbox_ids: Collection[int], now: datetime) -> frozenset[int]:
+    """Note that these were sent, and answer those that were not marked before."""
+    if not outbox_ids:
+        return frozenset()
+    query = update(t).where(t.c.outbox_id.in_(sorted(outbox_ids)), t.c.sent_at.is_(None)).values(sent_at=now)
+    return frozenset(session.execute(query.returning(t.c.outbox_id)).scalars())
 
 
 def unsent_count(session: Session, *, channel: str) -> int:

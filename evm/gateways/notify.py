@@ -1,0 +1,82 @@
+"""How people are told: to a log, to a file, to a webhook. Not what is told or when (evm.services.notify), and not escalation.
+
+Every gateway may see one key twice (the process can die between sending and noting it) and passes the key on, so that the receiver can
+act on it once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import orjson
+import structlog
+
+log = structlog.get_logger(__name__)
+
+WEBHOOK_SECONDS_MAX = 10.0
+
+
+class NotSent(Exception):  # noqa: N818 -- named for what is wrong
+    """This one was not delivered; it stays in the outbox and is tried again."""
+
+
+class NotifyGateway(Protocol):
+    """One way of telling. `send` returns when the other side has it, and raises `NotSent` when it has not."""
+
+    @property
+    def name(self) -> str: ...
+
+    def send(self, *, key: str, address: str, body: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGateway:
+    """Tells the operator's log: enough for a demo and for the first day of a small site."""
+
+    name: str = "log"
+
+    def send(self, *, key: str, address: str, body: dict[str, Any]) -> None:
+        """One line of the log; it cannot fail."""
+        log.warning("alert", key=key, address=address, **body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileGateway:
+    """Appends one JSON line for each telling, on the disk before it counts as sent: for another program to follow."""
+
+    path: Path
+    name: str = "file"
+
+    def send(self, *, key: str, address: str, body: dict[str, Any]) -> None:
+        """Append and fsync. Raises `NotSent` when the disk refuses."""
+        line = orjson.dumps({"key": key, "address": address, "body": body}) + b"\n"
+        try:
+            with self.path.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise NotSent(f"cannot write {self.path.name}: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookGateway:
+    """Posts JSON to one address the operator has configured; the key travels as `Idempotency-Key`. Follows no redirect."""
+
+    url: str
+    client: httpx.Client
+    name: str = "webhook"
+
+    def send(self, *, key: str, address: str, body: dict[str, Any]) -> None:
+        """Raises `NotSent` for anything but a 2xx answer within ten seconds."""
+        content = orjson.dumps({"key": key, "address": address, "body": body})
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        try:
+            answer = self.client.post(
+                self.url, content=content, headers=headers, timeout=WEBHOOK_SECONDS_MAX, follow_redirects=False
+            )
+        except httpx.HTTPError as error:
+            raise NotSent(f"the webhook does not answer: {type(error).__name__}") from error
+        if not answer.is_success:
+            raise NotSent(f"the webhook answered {answer.status_code}")
