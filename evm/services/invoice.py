@@ -20,7 +20,7 @@ from evm.services import price
 from evm.services.invoice_form import InvoiceConflict, InvoiceRefused, check_form, check_same
 from evm.store import money, people, plans
 from evm.store import visits as visit_store
-from evm.store.money import JudgedLine, StoredInvoice
+from evm.store.money_rows import JudgedLine, StoredInvoice
 
 __all__ = [
     "InvoiceConflict",
@@ -30,6 +30,7 @@ __all__ = [
     "invoice",
     "judge",
     "lines_of",
+    "rejudge_behind",
     "rejudge_for_visits",
     "submit",
 ]
@@ -88,6 +89,17 @@ def rejudge_for_visits(
     return judged
 
 
+def rejudge_behind(session: Session, *, now: datetime, policy: Policy, limit: int = 10) -> tuple[str, ...]:
+    """Judge again up to `limit` judged invoices that are behind their visits; answers their ids, none when all are up to date.
+
+    Needs no queue and no event: what is behind follows from the rows, so a crash loses nothing. A visit reconciled at the very instant
+    of judging is looked at once more, and changes nothing."""
+    behind = money.invoices_behind(session, limit=limit)
+    for invoice_id in behind:
+        _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
+    return behind
+
+
 def invoice(session: Session, *, invoice_id: str) -> InvoiceSummary:
     """One invoice with its sums. InvoiceUnknown."""
     return InvoiceSummary(
@@ -111,8 +123,7 @@ def _judge_one(session: Session, *, invoice_id: str, now: datetime, policy: Poli
     before = money.newest_verdicts(session, invoice_id=invoice_id) if stored.state != money.RECEIVED else {}
     money.append_verdicts(session, invoice_id=invoice_id, verdicts=_changed(before, judgement.verdicts), now=now)
     price.keep_charges(session, known=known, charges=judgement.charges)
-    if stored.state == money.RECEIVED:
-        money.set_state(session, invoice_id=invoice_id, state=money.JUDGED)
+    money.set_judged(session, invoice_id=invoice_id, now=now)
     return totals(judgement.verdicts)
 
 

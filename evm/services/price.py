@@ -15,7 +15,7 @@ from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.store import money, people, plans
 from evm.store import visits as visit_store
-from evm.store.money import ChargeRow
+from evm.store.money_rows import ChargeRow
 
 
 def price_days(session: Session, *, provider_id: ProviderId, since_day: date, until_day: date, policy: Policy) -> int:

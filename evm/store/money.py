@@ -3,21 +3,32 @@
 Verdicts are appended, version by version; a line's newest version is its verdict."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Subquery, and_, func, insert, or_, select, update
+from sqlalchemy import Subquery, and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.billing.agreement import Agreement
 from evm.domain.billing.checks import Elsewhere
-from evm.domain.billing.invoice import ClaimLine, InvoiceClaim, LineVerdict, Reason, Totals, Verdict
+from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdict
 from evm.domain.billing.terms import agreement_of_terms, terms_of_agreement
-from evm.domain.ids import AgreementId, CouncilId, CustomerId, ProviderId, VisitId, WorkerId
+from evm.domain.ids import CouncilId, ProviderId, VisitId
+from evm.store.money_rows import (
+    ChargeRow,
+    JudgedLine,
+    StoredInvoice,
+    heading_of,
+    judged_of,
+    line_of,
+    line_values,
+    verdict_of,
+    verdict_values,
+)
 from evm.store.tables.money import agreements as agreements_table
 from evm.store.tables.money import charges as charges_table
 from evm.store.tables.money import invoice_lines, invoices, line_verdicts
+from evm.store.tables.visits import visits
 
 IDS_A_STATEMENT: Final = 500
 RECEIVED: Final = "received"
@@ -25,42 +36,6 @@ JUDGED: Final = "judged"
 APPROVED: Final = "approved"
 
 Slot = tuple[VisitId, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeRow:
-    """One stored charge: `line` counts the charges of a visit version's slot from 0; their pence add up to the slot's."""
-
-    visit_key: str
-    visit_version: int
-    slot: int
-    line: int
-    agreement_id: AgreementId
-    agreement_version: int
-    minutes: int
-    pence: int
-    rule: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredInvoice:
-    """An invoice's heading. `period_until` of the claim is the first day after; `claim.lines` are filled by `invoice_claim` only."""
-
-    invoice_id: str
-    claim: InvoiceClaim
-    received_at: datetime
-    state: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedLine:
-    """A claim line with its newest verdict and that verdict's version; None until it is judged."""
-
-    line: ClaimLine
-    version: int | None
-    verdict: LineVerdict | None
-    judged_at: datetime | None
 
 
 def add_agreements(session: Session, *, agreements: Sequence[Agreement]) -> None:
@@ -147,7 +122,7 @@ def add_invoice(session: Session, *, invoice_id: str, claim: InvoiceClaim, now: 
         "state": RECEIVED,
     }
     session.execute(insert(invoices).values(heading))
-    session.connection().execute(insert(invoice_lines), [_line_values(invoice_id, line) for line in claim.lines])
+    session.connection().execute(insert(invoice_lines), [line_values(invoice_id, line) for line in claim.lines])
 
 
 def invoice_of_number(session: Session, *, provider_id: ProviderId, number: str) -> str | None:
@@ -166,13 +141,13 @@ def invoice_list(
     if council_id is not None:
         query = query.where(invoices.c.council_id == council_id)
     rows = session.execute(query.order_by(invoices.c.period_since.desc(), invoices.c.invoice_id)).mappings()
-    return tuple(_heading_of(row, lines=()) for row in rows)
+    return tuple(heading_of(row, lines=()) for row in rows)
 
 
 def invoice_heading(session: Session, *, invoice_id: str) -> StoredInvoice | None:
     """One invoice without its lines, or None if unknown."""
     row = session.execute(select(invoices).where(invoices.c.invoice_id == invoice_id)).mappings().first()
-    return None if row is None else _heading_of(row, lines=())
+    return None if row is None else heading_of(row, lines=())
 
 
 def invoice_claim(session: Session, *, invoice_id: str) -> StoredInvoice | None:
@@ -181,12 +156,33 @@ def invoice_claim(session: Session, *, invoice_id: str) -> StoredInvoice | None:
     if row is None:
         return None
     query = select(invoice_lines).where(invoice_lines.c.invoice_id == invoice_id).order_by(invoice_lines.c.line_no)
-    return _heading_of(row, lines=tuple(_line_of(line) for line in session.execute(query).mappings()))
+    return heading_of(row, lines=tuple(line_of(line) for line in session.execute(query).mappings()))
 
 
 def set_state(session: Session, *, invoice_id: str, state: str) -> None:
     """Move an invoice on: received, judged, approved."""
     session.execute(update(invoices).where(invoices.c.invoice_id == invoice_id).values(state=state))
+
+
+def set_judged(session: Session, *, invoice_id: str, now: datetime) -> None:
+    """Record that an invoice was judged by everything known at `now`; a received one becomes judged."""
+    own = invoices.c
+    state = case((own.state == RECEIVED, JUDGED), else_=own.state)
+    session.execute(update(invoices).where(own.invoice_id == invoice_id).values(state=state, judged_at=now))
+
+
+def invoices_behind(session: Session, *, limit: int) -> tuple[str, ...]:
+    """Judged invoices with a line whose visit was reconciled since (or at the very instant), by id, at most `limit`."""
+    own, line, visit = invoices.c, invoice_lines.c, visits.c
+    newer = (
+        select(visit.visit_key)
+        .join(invoice_lines, line.visit_id == visit.visit_key)
+        .where(line.invoice_id == own.invoice_id, visit.is_newest, visit.reconciled_at >= own.judged_at)
+        .correlate(invoices)
+        .exists()
+    )
+    query = select(own.invoice_id).where(own.judged_at.is_not(None), newer).order_by(own.invoice_id).limit(limit)
+    return tuple(session.execute(query).scalars())
 
 
 def claimed_elsewhere(session: Session, *, invoice_id: str) -> dict[Slot, Elsewhere]:
@@ -235,7 +231,7 @@ def append_verdicts(
     session: Session, *, invoice_id: str, verdicts: Sequence[tuple[int, LineVerdict]], now: datetime
 ) -> None:
     """Append verdicts, each with its version; a version that is there already is refused by the database."""
-    rows = [_verdict_values(invoice_id, version, verdict, now) for version, verdict in verdicts]
+    rows = [verdict_values(invoice_id, version, verdict, now) for version, verdict in verdicts]
     if rows:
         session.connection().execute(insert(line_verdicts), rows)
 
@@ -264,7 +260,7 @@ def verdict_history(
         .where(columns.invoice_id == invoice_id, columns.line_no == line_no)
         .order_by(columns.version)
     )
-    return tuple((row["version"], row["judged_at"], _verdict_of(row)) for row in session.execute(query).mappings())
+    return tuple((row["version"], row["judged_at"], verdict_of(row)) for row in session.execute(query).mappings())
 
 
 def lines(
@@ -293,7 +289,7 @@ def lines(
         query = query.where(newest.c.verdict == verdict.value)
     if limit is not None or offset:
         query = query.limit(limit).offset(offset)
-    return tuple(_judged_of(row) for row in session.execute(query).mappings())
+    return tuple(judged_of(row) for row in session.execute(query).mappings())
 
 
 def invoice_totals(session: Session, *, invoice_id: str) -> Totals | None:
@@ -389,91 +385,3 @@ def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
     ordered = sorted(set(ids))
     for start in range(0, len(ordered), IDS_A_STATEMENT):
         yield ordered[start : start + IDS_A_STATEMENT]
-
-
-def _line_values(invoice_id: str, line: ClaimLine) -> dict[str, Any]:
-    return {
-        "invoice_id": invoice_id,
-        "line_no": line.line_no,
-        "visit_id": line.visit,
-        "slot": line.slot,
-        "customer_id": line.customer,
-        "worker_id": line.worker,
-        "start_at": line.start,
-        "minutes_claimed": line.minutes_claimed,
-        "pence_claimed": line.pence_claimed,
-    }
-
-
-def _line_of(row: RowMapping) -> ClaimLine:
-    return ClaimLine(
-        line_no=row["line_no"],
-        visit=None if row["visit_id"] is None else VisitId(row["visit_id"]),
-        slot=row["slot"],
-        customer=CustomerId(row["customer_id"]),
-        worker=None if row["worker_id"] is None else WorkerId(row["worker_id"]),
-        start=row["start_at"],
-        minutes_claimed=row["minutes_claimed"],
-        pence_claimed=row["pence_claimed"],
-    )
-
-
-def _heading_of(row: RowMapping, *, lines: tuple[ClaimLine, ...]) -> StoredInvoice:
-    claim = InvoiceClaim(
-        provider=ProviderId(row["provider_id"]),
-        council=CouncilId(row["council_id"]),
-        number=row["number"],
-        period_since=row["period_since"],
-        period_until=row["period_until"],
-        claimed_pence=row["claimed_pence"],
-        lines=lines,
-    )
-    return StoredInvoice(invoice_id=row["invoice_id"], claim=claim, received_at=row["received_at"], state=row["state"])
-
-
-def _verdict_values(invoice_id: str, version: int, verdict: LineVerdict, now: datetime) -> dict[str, Any]:
-    return {
-        "invoice_id": invoice_id,
-        "line_no": verdict.line_no,
-        "version": version,
-        "judged_at": now,
-        "verdict": verdict.verdict.value,
-        "payable_pence": verdict.payable_pence,
-        "reduced_pence": verdict.reduced_pence,
-        "withheld_pence": verdict.withheld_pence,
-        "disallowed_pence": verdict.disallowed_pence,
-        "shadow_pence": verdict.shadow_pence,
-        "minutes_evidenced": verdict.minutes_evidenced,
-        "reason": verdict.reason.value,
-        "words": verdict.words,
-        "visit_version": verdict.visit_version,
-        "evidence": verdict.evidence,
-    }
-
-
-def _verdict_of(row: RowMapping) -> LineVerdict:
-    return LineVerdict(
-        line_no=row["line_no"],
-        verdict=Verdict(row["verdict"]),
-        reason=Reason(row["reason"]),
-        words=row["words"],
-        claimed_pence=row["pence_claimed"],
-        payable_pence=row["payable_pence"],
-        reduced_pence=row["reduced_pence"],
-        withheld_pence=row["withheld_pence"],
-        disallowed_pence=row["disallowed_pence"],
-        shadow_pence=row["shadow_pence"],
-        minutes_evidenced=row["minutes_evidenced"],
-        visit_version=row["visit_version"],
-        evidence=tuple(row["evidence"]),
-    )
-
-
-def _judged_of(row: RowMapping) -> JudgedLine:
-    judged = row["verdict"] is not None
-    return JudgedLine(
-        line=_line_of(row),
-        version=row["version"],
-        verdict=_verdict_of(row) if judged else None,
-        judged_at=row["judged_at"],
-    )

@@ -70,9 +70,9 @@ def claim(*lines: ClaimLine, **changes: Any) -> InvoiceClaim:
     return replace(plain, **({"period_since": date(2026, 11, 2), "period_until": date(2026, 11, 30)} | changes))
 
 
-def late_check_out(session: Session, number: int, *, seconds: int = 1800) -> None:
+def late_check_out(session: Session, number: int, *, seconds: int = 1800, now: datetime = NOW) -> None:
     """Evidence of visit vn comes late: its next version."""
     plan = plans.planned_visit(session, visit_id=VisitId(f"v{number}"))
     assert plan is not None
     there = attendance(plan.visit_id, seconds=seconds, start=plan.start)
-    visits.append_versions(session, visits=[happened(plan, there)], now=NOW)
+    visits.append_versions(session, visits=[happened(plan, there)], now=now)

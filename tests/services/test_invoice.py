@@ -98,6 +98,30 @@ def test_late_evidence_releases_a_line_once_and_the_first_verdict_stays(session)
     assert (found.totals.payable_pence, found.released_pence) == (1365 + 1138 + 1365, 1365)
 
 
+def test_an_invoice_behind_its_visits_is_found_from_the_rows_alone(session):
+    """A release that depended on an event, or a queue nobody filled, would be lost with a crash."""
+    seed(session)
+    invoice_id, _ = judged(session)
+    at = [NOW + timedelta(minutes=minute) for minute in range(4)]
+    assert invoices.rejudge_behind(session, now=at[1], policy=POLICY) == (invoice_id,)
+    assert invoices.rejudge_behind(session, now=at[1], policy=POLICY) == ()
+    late_check_out(session, 3, now=at[2])
+    assert invoices.rejudge_behind(session, now=at[3], policy=POLICY) == (invoice_id,)
+    assert verdicts(session, invoice_id)[2] == (Verdict.PAY, Reason.EVIDENCED)
+    assert invoices.rejudge_behind(session, now=at[3], policy=POLICY) == ()
+
+
+def test_an_approved_invoice_still_gains_its_releases_and_stays_approved(session):
+    """An approved invoice never changes: a later version of a verdict is the adjustment."""
+    seed(session)
+    invoice_id, _ = judged(session)
+    money.set_state(session, invoice_id=invoice_id, state=money.APPROVED)
+    late_check_out(session, 3)
+    invoices.rejudge_for_visits(session, visit_ids=[VisitId("v3")], now=LATER, policy=POLICY)
+    found = invoices.invoice(session, invoice_id=invoice_id)
+    assert (found.invoice.state, found.released_pence) == ("approved", 1365)
+
+
 def test_judging_again_changes_nothing(session):
     """A replay must give the same pennies and no new versions."""
     seed(session)

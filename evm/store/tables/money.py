@@ -41,6 +41,7 @@ invoices = Table(
     Column("claimed_pence", BigInteger, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("state", String(16), nullable=False),  # received, judged, approved
+    Column("judged_at", Instant),  # last; a visit reconciled since then has not been looked at
     UniqueConstraint("provider_id", "number"),
 )
 invoice_lines = Table(

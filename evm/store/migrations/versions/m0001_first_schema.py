@@ -334,6 +334,7 @@ def upgrade() -> None:  # noqa: PLR0915 -- a list, not logic
         sa.Column("claimed_pence", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["council_id"], ["councils.council_id"], name=op.f("fk_invoices_council_id_councils")),
         sa.ForeignKeyConstraint(
             ["provider_id"], ["providers.provider_id"], name=op.f("fk_invoices_provider_id_providers")
