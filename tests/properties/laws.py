@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations, product
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from evm.domain import matching, period
@@ -21,13 +21,22 @@ from tests.domain.stories import home, planned, visits_of
 from tests.properties.strategies import HOMES, plans, shuffled, tidy_worlds, worlds
 
 ZONE = "Europe/London"
+PHASES: tuple[Phase, ...] = (Phase.explicit, Phase.generate, Phase.shrink)
+"""test_laws_can_fail.py leaves the shrinking out: there a failure is what is wanted, not a small one."""
 World = tuple[list[PlannedVisit], list[Evidence]]
 
 
 def holds(law: Callable[..., None], *arguments: st.SearchStrategy[object], examples: int = 150) -> None:
     """Try `law` on many drawn arguments, the same ones each time."""
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    shape = settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=quiet)
+    shape = settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=PHASES,
+        suppress_health_check=quiet,
+    )
     shape(given(*arguments)(law))()
 
 
