@@ -21,7 +21,7 @@ def test_every_file_is_a_rule_and_every_rule_a_file():
 def test_every_rule_has_its_test_and_its_line_in_the_docs(rule):
     """A rule nobody tests, or nobody can look up, would break this."""
     assert rule.name in TESTS
-    assert f"| `{rule.name}` |" in (ROOT / "docs/add-a-billing-rule.md").read_text(encoding="utf-8")
+    assert f"\n| `{rule.name}` |" in (ROOT / "docs/add-a-billing-rule.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
