@@ -123,6 +123,7 @@ def _run_dying(path: Path, told: Path, operation: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_operation_leaves_a_state_between_transactions_and_the_rest_follows(
     migrated_file: Path, tmp_path: Path
 ) -> None:
