@@ -5,10 +5,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rostering.stop import Progress
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":", maxsplit=1)[0]
@@ -87,21 +90,28 @@ def solve(
     *,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long the search may take.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 1,
-    out: Annotated[Path | None, typer.Option(help="Where the solution is written, in the published format.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the solution goes, in the published format; default: NAME.solution.json.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a published roster instance and write the published solution format."""
-    from rostering.formats import FormatError, solve_file
+    from rostering.formats.error import FormatError
+    from rostering.formats.solve_file import solve_file
 
+    where = out or Path(f"{file.name.removesuffix('.gz').removesuffix('.json')}.solution.json")
     try:
-        result = solve_file(file, seconds=seconds, seed=seed, out=out, progress=_line_to_stderr)
+        result = solve_file(path=file, seconds=seconds, seed=seed, out=where, progress=_show_progress)
     except (FormatError, OSError) as error:
         refuse(str(error))
     emit(result, as_json=as_json)
 
 
-def _line_to_stderr(words: str) -> None:
-    sys.stderr.write(words + "\n")
+def _show_progress(progress: "Progress") -> None:
+    """One line, written over: iterations, the best so far, what is unfilled."""
+    best = f"best {progress.objective}, found at {progress.improved_at}"
+    sys.stderr.write(f"\r{progress.iterations} iterations, {best}, {progress.unfilled} unfilled ")
+    sys.stderr.flush()
 
 
 @chaos_app.command("ingest")

@@ -1,0 +1,101 @@
+"""The command line: what it prints, what it refuses and how. Not what the commands do (their own tests)."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SCHEMAS = ROOT / "api" / "schema"
+INSTANCE = {
+    "patients": [
+        {
+            "id": "p1",
+            "location": [0, 3],
+            "time_window": [0, 60],
+            "required_caregivers": [{"service": "s1", "duration": 10}],
+        },
+        {
+            "id": "p2",
+            "location": [4, 0],
+            "time_window": [0, 60],
+            "required_caregivers": [{"service": "s1", "duration": 10}, {"service": "s2", "duration": 10}],
+            "synchronization": {"type": "simultaneous"},
+        },
+    ],
+    "services": [{"id": "s1", "default_duration": 10}, {"id": "s2", "default_duration": 10}],
+    "caregivers": [{"id": "c1", "abilities": ["s1", "s2"]}, {"id": "c2", "abilities": ["s1", "s2"]}],
+    "central_offices": [{"id": "d", "location": [0, 0]}],
+    "distances": [[0, 3, 4], [3, 0, 5], [4, 5, 0]],
+}
+
+
+def popback(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_solve_prints_one_object_that_fits_its_committed_schema(tmp_path: Path) -> None:
+    """Broken when a script that reads `popback solve --json` gets another key, or a line of progress, on standard output."""
+    file = tmp_path / "two.json.gz"
+    file.write_bytes(gzip.compress(json.dumps(INSTANCE).encode()))
+    done = popback("solve", str(file), "--seconds", "1", "--seed", "3", "--out", "out.json", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    jsonschema.validate(result, json.loads((SCHEMAS / "solve.json").read_text()))
+    # both workers start at 0: c1 p1 (3+3), both at p2 (4+4 each), or one takes p1 on the way (3+5+4)
+    assert result["feasible"]
+    assert result["travel"] == 20
+    assert result["objective"] == pytest.approx(20 / 3)
+    assert json.loads((tmp_path / "out.json").read_text())["routes"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "No such file"), (b"{", "json"), (b'{"patients": []}', "caregivers")],
+)
+def test_solve_refuses_a_bad_file_with_a_sentence_and_no_traceback(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    """Broken when a person with a wrong file is shown Python's innards instead of what is wrong with it."""
+    file = tmp_path / "bad.json"
+    if content is not None:
+        file.write_bytes(content)
+    done = popback("solve", str(file), "--seconds", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert words.lower() in done.stderr.lower()
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("device", "enrol", "nobody", "phone-1"), "no provider 'nobody'"),
+        (("device", "enrol", "nobody", "phone-1", "--type", "fax"), "--type 'fax'"),
+        (("serve", "all", "--broker", "nowhere"), "neither 'embedded' nor host:port"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_remedy(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    """Broken when an operator's slip ends in a traceback or in a message that does not name the argument."""
+    done = popback(*arguments, "--data", "d", cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert words in done.stderr
+
+
+def test_every_committed_schema_is_a_schema() -> None:
+    """Broken when a committed JSON Schema is itself malformed: validation against it would then mean nothing."""
+    for path in SCHEMAS.glob("*.json"):
+        jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
