@@ -2,6 +2,7 @@
 starts it. Not its files (devices.mosquitto)."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -25,10 +26,22 @@ def program() -> str | None:
 
 
 def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on just now, below the range from which the system gives clients theirs.
+
+    Within that range a client that dials while nobody listens may be given the very port it dials: it then talks to itself, and the
+    server that comes back finds its port taken."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class MosquittoProcess:

@@ -86,6 +86,7 @@ class Phone:
         self._status_topic = device_topic(provider=provider, device=device, leaf="status")
         self._receipt_topic = device_topic(provider=provider, device=device, leaf="receipt")
         self.downlink: list[tuple[str, bytes]] = []
+        self.sent_count = 0  # messages put on the wire, repetitions included
         self._link = Link(
             network=self._network,
             endpoint=Endpoint(host=host, port=port, username=name, password=password),
@@ -255,7 +256,11 @@ class Phone:
             return
         for entry in waiting:
             self._in_flight[entry.event_id] = time.monotonic()
-            self._link.publish(topic=self._event_topic, message=entry.message)
+            self._send(entry)
+
+    def _send(self, entry: Entry) -> None:
+        self._link.publish(topic=self._event_topic, message=entry.message)
+        self.sent_count += 1
 
     def _arrived(self, topic: str, message: bytes) -> None:
         if topic != self._receipt_topic:
@@ -287,7 +292,7 @@ class Phone:
             self._resend_seconds = self._resend_seconds_min
         if self._link.ready:
             for entry in again:
-                self._link.publish(topic=self._event_topic, message=entry.message)
+                self._send(entry)
         self._pump()
 
     def _new_id(self, at: datetime) -> str:
