@@ -228,12 +228,15 @@ def _nearest(problem: Problem, roster: Roster, asked: Demand) -> tuple[Nearest, 
     by_worker: dict[str, list[Line]] = {}
     for line in lines_of(problem=problem, roster=roster):
         by_worker.setdefault(line.worker.id, []).append(line)
-    found = [_block(encodings, worker, by_worker.get(worker.id, []), asked) for worker in problem.workers]
+    clear = _clear_of_rivals(encodings, roster, asked)
+    found = [_block(encodings, worker, by_worker.get(worker.id, []), asked, clear) for worker in problem.workers]
     found.sort(key=lambda each: each[0])
     return tuple(each for _, each in found[:NEAREST_MAX])
 
 
-def _block(encodings: list[Encoding], worker: Worker, lines: list[Line], asked: Demand) -> tuple[int, Nearest]:
+def _block(
+    encodings: list[Encoding], worker: Worker, lines: list[Line], asked: Demand, clear: Demand
+) -> tuple[int, Nearest]:
     blocks = [_pair_block(encodings, asked, k, worker) for k in range(len(asked.slots))]
     if all(blocks):
         sentence = f"{worker.id} is ruled out by {blocks[0]}"
@@ -244,8 +247,8 @@ def _block(encodings: list[Encoding], worker: Worker, lines: list[Line], asked: 
     if not any(list(places_in(line=line, demand=asked, slot=0)) for line in lines):
         sentence = f"{worker.id} has no time between their visits, even moving them within their windows"
         return 1, Nearest(worker=worker.id, rule="travel_feasible", sentence=sentence)
-    return 0, Nearest(
-        worker=worker.id,
-        rule="other",
-        sentence=f"{worker.id} has the time, but a rule on breaks, hours, gaps or pairs forbids it",
-    )
+    if not any(list(places_in(line=line, demand=clear, slot=0)) for line in lines):
+        sentence = f"{worker.id} has the time, but it would be too close to the customer's other visits"
+        return 0, Nearest(worker=worker.id, rule="visit_gap", sentence=sentence)
+    sentence = f"{worker.id} has the time, but a rule on breaks, hours, rest or pairs forbids it"
+    return 0, Nearest(worker=worker.id, rule="run", sentence=sentence)

@@ -18,6 +18,8 @@ from rostering.search.state import SearchState
 TRIES_MAX = 12
 PAIR_TRIES_MAX = 6
 PAIRS_MAX = 20_000
+SIDE_MAX = 60
+ALL = 10**9
 
 
 class Gap(NamedTuple):
@@ -33,43 +35,66 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Blinks:
-    """Skips a gap now and then, so that a greedy insertion does not always do the same (rate 0: never)."""
+    """Overlooks a gap now and then, so that a greedy insertion does not always do the same."""
 
     rng: random.Random
     rate: float
 
+    def next_skip(self) -> int:
+        """After how many gaps the next one is overlooked."""
+        return 1 + int(math.log(1.0 - self.rng.random()) / math.log(1.0 - self.rate))
 
-def gaps(*, state: SearchState, d: int, k: int, window: Span, blinks: Blinks | None = None) -> list[Gap]:
-    """Every gap where slot k of visit d fits by time, by duty; run rules such as breaks are not looked at yet."""
+
+def gaps(
+    *, state: SearchState, d: int, k: int, window: Span, blinks: Blinks | None = None, keep: int = ALL
+) -> list[Gap]:
+    """Gaps where slot k of visit d fits by time, the `keep` cheapest at least, in no order.
+
+    Rules of a run, such as breaks, are not looked at yet.
+    """
     compiled = state.compiled
     demand = compiled.demands[d]
     here, service = demand.place, demand.slots[k].service_seconds
     lo, hi = window
-    weight, soft, runs = compiled.problem.weights.travel, compiled.soft_cost[d][k], state.runs
+    weight, soft, runs, duties = compiled.problem.weights.travel, compiled.soft_cost[d][k], state.runs, compiled.duties
     found: list[Gap] = []
+    bound = math.inf
+    skip = blinks.next_skip() if blinks is not None else ALL
     for r in compiled.eligible[d][k]:
-        duty, run = compiled.duties[r], runs[r]
-        if duty.end < lo or duty.start > hi:
+        duty = duties[r]
+        end, home = duty.end, duty.home
+        if end < lo or duty.start > hi:
             continue
-        matrix, home, n = duty.matrix, duty.home, len(run.items)
+        run, matrix, base = runs[r], duty.matrix, soft[duty.worker]
         places, late, ends = run.places, run.late, run.ends_early
+        n = len(places)
         for at in range(bisect_left(late, lo + service), bisect_right(ends, hi) + 1):
-            if blinks is not None and blinks.rng.random() < blinks.rate:
-                continue
             before = places[at - 1] if at else home
             after = places[at] if at < n else home
             leg_in = 0 if before is None else matrix[before][here]
             leg_out = 0 if after is None else matrix[here][after]
+            cost = base + weight * (leg_in + leg_out)
+            if n and before is not None and after is not None:
+                cost -= weight * matrix[before][after]
+            if cost >= bound:
+                continue
             first = (ends[at - 1] if at else duty.start) + leg_in
             if first < lo:
                 first = lo
-            last = (late[at] if at < n else duty.end) - leg_out - service
+            last = (late[at] if at < n else end) - leg_out - service
             if last > hi:
                 last = hi
             if first > last:
                 continue
-            skipped = 0 if before is None or after is None or n == 0 else matrix[before][after]
-            found.append(Gap(weight * (leg_in + leg_out - skipped) + soft[duty.worker], r, at, first, last, window))
+            skip -= 1
+            if not skip and blinks is not None:
+                skip = blinks.next_skip()
+                continue
+            found.append(Gap(cost, r, at, first, last, window))
+        if len(found) > 3 * keep:
+            found.sort()
+            del found[keep:]
+            bound = found[-1].cost
     return found
 
 
@@ -95,11 +120,14 @@ def _late_cost(compiled: Compiled, d: int, start: int) -> int:
 
 def _insert_single(state: SearchState, d: int, blinks: Blinks | None, tries: int) -> bool:
     compiled = state.compiled
+    keep = ALL if tries >= PAIRS_MAX else tries
     options = [
-        gap._replace(cost=gap.cost + _late_cost(compiled, d, gap.first))
+        gap
         for window in compiled.windows[d]
-        for gap in gaps(state=state, d=d, k=0, window=window, blinks=blinks)
+        for gap in gaps(state=state, d=d, k=0, window=window, blinks=blinks, keep=keep)
     ]
+    if compiled.demands[d].due is not None:
+        options = [gap._replace(cost=gap.cost + _late_cost(compiled, d, gap.first)) for gap in options]
     options.sort()
     blocked = compiled.blocked(d, state.spans) if compiled.anchored[d] else []
     for gap in options[:tries]:
@@ -122,10 +150,11 @@ def _insert_pair(state: SearchState, d: int, blinks: Blinks | None, keep: int) -
     compiled = state.compiled
     sync = compiled.demands[d].sync
     blocked = compiled.blocked(d, state.spans)
+    side = ALL if keep >= PAIRS_MAX else SIDE_MAX
     for window in compiled.windows[d]:
         second = (window[0] + sync.min_seconds, window[1] + sync.max_seconds)
-        ones = sorted(gaps(state=state, d=d, k=0, window=window, blinks=blinks))
-        twos = sorted(gaps(state=state, d=d, k=1, window=second, blinks=blinks))
+        ones = sorted(gaps(state=state, d=d, k=0, window=window, blinks=blinks, keep=side))
+        twos = sorted(gaps(state=state, d=d, k=1, window=second, blinks=blinks, keep=side))
         for one, two in _cheapest_pairs(compiled, d, ones, twos, keep):
             starts = _pair_starts(compiled, d, one, two, blocked)
             if starts is not None and _place_pair(state, d, (one, two), starts):

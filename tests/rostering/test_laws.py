@@ -13,7 +13,7 @@ from rostering.verify import violations
 from .factories import problems
 
 QUICK = Params(effort_seconds=1, ruin_mean=4)
-LAWS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @LAWS

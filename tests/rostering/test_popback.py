@@ -148,7 +148,7 @@ def test_an_accepted_popback_stays_in_the_next_roster():
     """A promise lost when the day is rostered again."""
     day = locality_day(seed=3, visits=40, workers=10)
     roster = published(day)
-    asked = demand("p", 10.5, customer="customer-0", place=day.demands[0].place)
+    asked = demand("p", 10.5, place=day.demands[0].place)
     found = offers(problem=day, roster=roster, demand=asked, earliest=10 * HOUR, latest=11 * HOUR)
     more, _ = accept(problem=day, roster=roster, offer=found.offers[0])
     assert ("p", 0) in solve(problem=more, stop=Iterations(60), seed=2).roster.starts()

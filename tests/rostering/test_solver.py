@@ -114,7 +114,7 @@ def test_a_night_shift_and_a_split_shift_are_worked():
 
 def test_a_locality_day_is_filled_and_repeatable():
     """The day roster of the demo, in small: unfilled visits, violations, or another roster for the same seed."""
-    given = locality_day(seed=4, visits=90, workers=24)
+    given = locality_day(seed=4, visits=90, workers=30)
     first = solve(problem=given, stop=Iterations(150), seed=7)
     assert [each for each in first.roster.unfilled if not each.reason.startswith("impossible")] == []
     assert first.violations == ()
