@@ -8,7 +8,7 @@
   if (fresh) { fresh.textContent = "The list renews itself."; }
   let heard = Date.now();
   let waiting = null;
-  const time = () => new Date().toLocaleTimeString("en-GB", { timeZone: "Europe/London" });
+  const time = () => list.querySelector("[data-now]").dataset.now; // the service's clock, not this machine's
   const say = (words, state) => {
     if (live.textContent !== words) { live.textContent = words; }
     live.className = "site-live site-screen site-live--" + state;
@@ -30,17 +30,17 @@
       if (answer.redirected || answer.status === 401) { window.location.reload(); return; }
       if (!answer.ok) { throw new Error(String(answer.status)); }
       focusKept(await answer.text());
-      say(words, "on");
+      say(words + time() + ".", "on");
     } catch (error) {
       say("Not renewed since " + time() + ": the service does not answer. What you see may be old.", "stale");
     }
   };
   const source = new EventSource(list.dataset.stream);
-  source.addEventListener("open", () => { heard = Date.now(); renew("Live since " + time() + "."); });
+  source.addEventListener("open", () => { heard = Date.now(); renew("Live. As of "); });
   source.addEventListener("alert", (event) => {
     heard = Date.now();
     const change = JSON.parse(event.data);
-    if (waiting === null) { waiting = window.setTimeout(renew, 100, "Alert " + change.alert_id + " " + change.act + ", " + time() + "."); }
+    if (waiting === null) { waiting = window.setTimeout(renew, 100, "Alert " + change.alert_id + " " + change.act + ", "); }
   });
   source.addEventListener("alive", () => { heard = Date.now(); });
   source.addEventListener("end", () => { source.close(); window.location.reload(); });

@@ -13,10 +13,11 @@ from evm.domain.finding import Finding, FindingCode
 from evm.domain.people import Branch, Council, Locality, Provider
 from evm.domain.plan import Cancellation, CancelledBy, PlannedVisit, Risk
 from evm.domain.visit import Attendance, SlotRecord, Visit, VisitOutcome
-from evm.store import accounts, alerts, people, plans, visits
+from evm.store import accounts, alerts, people, plans, rosters, visits
 from evm.store.accounts import Account, Role
 from evm.store.alerts import HistoryEntry, NewAlert
 from evm.store.evidence import NewRow, append
+from evm.store.rosters import RosterRecord, RosterState
 from evm.store.tables import money
 from tests import factories
 from tests.factories import COUNCIL, NINE, PROVIDER
@@ -47,6 +48,7 @@ class Town:
     visit: str = "v-done"
     alert: int = 1
     invoice: str = "inv-1"
+    roster: str = "r-1"
     customer: str = "c1"
     foreign_visit: str = "v-foreign"
 
@@ -86,6 +88,7 @@ def build(session: Session) -> Town:
     _happen(session)
     _raise(session)
     _invoice(session)
+    _roster(session)
     return Town()
 
 
@@ -303,3 +306,43 @@ def _invoice(session: Session) -> None:
             rule="capped_at_planned", words="29 minutes at 30p a minute.",
         )
     )  # fmt: skip
+
+
+def _roster(session: Session) -> None:
+    def at(minutes: int) -> str:
+        return (NINE + timedelta(days=1, minutes=minutes)).isoformat()
+
+    def stop(visit: str, customer: str, minutes: int, *, popback: bool = False) -> dict[str, object]:
+        return {
+            "visit": visit, "slot": 0, "customer": customer, "start": at(minutes), "end": at(minutes + 30), "arrive": at(minutes - 2),
+            "agreed_start": at(minutes - 5), "travel_seconds": 300, "waiting_seconds": 120, "popback": popback, "revision": 1,
+        }  # fmt: skip
+
+    body = {
+        "made": "generated",
+        "seed": 1,
+        "runs": [
+            {
+                "worker": "w1", "leave": at(-10), "back": at(90), "travel_seconds": 900, "hash": "0" * 64,
+                "stops": [stop("v-done", "c1", 0), stop("v-short", "c2", 40, popback=True)],
+            },
+            {"worker": "w2", "leave": at(0), "back": at(60), "travel_seconds": 600, "hash": "1" * 64, "stops": [stop("v-later", "c3", 10)]},
+        ],
+        "unfilled": [
+            {
+                "visit": "v-missed", "slot": 0, "customer": "c3", "start": at(60), "popback": False, "revision": 1,
+                "reason": "No care worker has the skill hoist.",
+                "nearest": [{"worker": "w2", "rule": "skills", "sentence": "w2 lacks hoist."}],
+            }
+        ],
+        "suspended": [], "violations": [], "findings": [], "score": {}, "pins": {}, "changes": [{"words": "Visit v-done: was nobody, becomes w1 at 09:00."}],
+    }  # fmt: skip
+    for roster_id, locality, provider in (("r-1", "m14", PROVIDER), ("r-9", "m5", "other-care")):
+        rosters.add(
+            session,
+            record=RosterRecord(
+                roster_id=roster_id, locality_id=locality, provider_id=provider, day=DAY + timedelta(days=1), state=RosterState.PUBLISHED,
+                version=1, made_at=NOON, published_at=NOON, published_by="Branch Person", input_sha256="0" * 64, unfilled=1, violations=0,
+                travel_seconds=1500, body=body,
+            ),
+        )  # fmt: skip

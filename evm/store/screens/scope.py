@@ -40,7 +40,8 @@ def of_place(
     if scope.locality_id is not None:
         tests.append(locality == scope.locality_id)
     if scope.council_id is not None:
-        tests.append(locality.in_(select(localities.c.locality_id).where(localities.c.council_id == scope.council_id)))
+        theirs = localities.alias("localities_of_council")  # a name of its own: the query around may read localities, too
+        tests.append(locality.in_(select(theirs.c.locality_id).where(theirs.c.council_id == scope.council_id)))
     return and_(*tests)
 
 
@@ -52,10 +53,11 @@ def of_provider(scope: Scope, *, provider: ColumnElement[str]) -> ColumnElement[
     if scope.provider_id is not None:
         tests.append(provider == scope.provider_id)
     if scope.locality_id is not None or scope.council_id is not None:
+        served = customers.alias("customers_served")
         tests.append(
             exists().where(
-                customers.c.provider_id == provider,
-                of_place(scope, provider=customers.c.provider_id, locality=customers.c.locality_id),
+                served.c.provider_id == provider,
+                of_place(scope, provider=served.c.provider_id, locality=served.c.locality_id),
             )
         )
     return and_(*tests)
@@ -67,8 +69,9 @@ def of_worker(
     """Under worker scope: visits they are rostered on, or unplanned ones that their own check-in opened."""
     if scope.worker_id is None:
         return true()
-    rostered = exists().where(planned_slots.c.visit_id == visit_id, planned_slots.c.worker_id == scope.worker_id)
-    opened = exists().where(evidence.c.worker_id == scope.worker_id, visit_key == "unplanned:" + evidence.c.event_id)
+    mine, said = planned_slots.alias("own_slots"), evidence.alias("own_evidence")
+    rostered = exists().where(mine.c.visit_id == visit_id, mine.c.worker_id == scope.worker_id)
+    opened = exists().where(said.c.worker_id == scope.worker_id, visit_key == "unplanned:" + said.c.event_id)
     return or_(rostered, opened)
 
 
