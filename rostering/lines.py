@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rostering.constraints.availability import available_pieces
+from rostering.constraints.availability import rested_pieces
 from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster, Run, timed_run
 
@@ -97,7 +97,7 @@ def lines_of(*, problem: Problem, roster: Roster) -> list[Line]:
     lines: list[Line] = []
     for worker in problem.workers:
         runs = [run for run in roster.runs if run.worker == worker.id]
-        for start, end in available_pieces(worker=worker):
+        for start, end in rested_pieces(worker=worker):
             inside = [run for run in runs if start <= run.leave and run.back <= end]
             if len(inside) > 1 or any(run.leave < end and start < run.back for run in runs if run not in inside):
                 continue

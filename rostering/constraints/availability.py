@@ -34,6 +34,14 @@ def available_pieces(*, worker: Worker) -> tuple[tuple[int, int], ...]:
     return tuple(joined)
 
 
+def rested_pieces(*, worker: Worker) -> tuple[tuple[int, int], ...]:
+    """The available pieces from when the worker's daily rest after their last return before the horizon is over."""
+    if worker.last_back is None:
+        return available_pieces(worker=worker)
+    free = worker.last_back + worker.daily_rest_seconds
+    return tuple((max(start, free), end) for start, end in available_pieces(worker=worker) if end >= free)
+
+
 def _without(span: tuple[int, int], away: tuple[int, int]) -> list[tuple[int, int]]:
     if away[1] <= span[0] or span[1] <= away[0]:
         return [span]

@@ -9,7 +9,7 @@ import numpy as np
 
 from rostering.constraint import Encoding, RunTimes, Span
 from rostering.constraints import CONSTRAINTS
-from rostering.constraints.availability import available_pieces
+from rostering.constraints.availability import rested_pieces
 from rostering.problem import Demand, Problem, Window, Worker
 
 NEIGHBOURS_MAX = 120
@@ -107,7 +107,7 @@ def _duties(problem: Problem) -> tuple[tuple[Duty, ...], tuple[tuple[int, ...], 
     duties_of: list[tuple[int, ...]] = []
     for w, worker in enumerate(problem.workers):
         mine: list[int] = []
-        for start, end in available_pieces(worker=worker):
+        for start, end in rested_pieces(worker=worker):
             mine.append(len(duties))
             duties.append(Duty(worker=w, start=start, end=end, home=worker.home, matrix=lists[worker.mode]))
         duties_of.append(tuple(mine))

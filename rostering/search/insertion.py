@@ -131,19 +131,27 @@ def _insert_single(state: SearchState, d: int, blinks: Blinks | None, tries: int
     options.sort()
     blocked = compiled.blocked(d, state.spans) if compiled.anchored[d] else []
     for gap in options[:tries]:
-        lo, hi = gap.window
-        span: Span | None = None
-        if compiled.anchored[d]:
-            wanted = compiled.demands[d].preferred_start
+        if not compiled.anchored[d]:
+            run = state.with_stop(r=gap.r, at=gap.at, d=d, k=0, lo=gap.window[0], hi=gap.window[1])
+            if run is not None and state.place(d=d, changed={gap.r: run}, slots={0: gap.r}, span=None):
+                return True
+            continue
+        for wanted in _wishes(compiled, d, gap, keep):
             start = pick_start(first=gap.first, last=gap.last, wanted=wanted, blocked=blocked)
-            if start is None:
-                continue
-            lo = hi = start
-            span = (start, start + compiled.demands[d].slots[0].service_seconds)
-        run = state.with_stop(r=gap.r, at=gap.at, d=d, k=0, lo=lo, hi=hi)
-        if run is not None and state.place(d=d, changed={gap.r: run}, slots={0: gap.r}, span=span):
-            return True
+            if start is not None and _place_anchored(state, d, gap, start):
+                return True
     return False
+
+
+def _wishes(compiled: Compiled, d: int, gap: Gap, keep: int) -> tuple[int | None, ...]:
+    preferred = compiled.demands[d].preferred_start
+    return (preferred, gap.first, gap.last) if keep == ALL else (preferred,)
+
+
+def _place_anchored(state: SearchState, d: int, gap: Gap, start: int) -> bool:
+    run = state.with_stop(r=gap.r, at=gap.at, d=d, k=0, lo=start, hi=start)
+    span = (start, start + state.compiled.demands[d].slots[0].service_seconds)
+    return run is not None and state.place(d=d, changed={gap.r: run}, slots={0: gap.r}, span=span)
 
 
 def _insert_pair(state: SearchState, d: int, blinks: Blinks | None, keep: int) -> bool:

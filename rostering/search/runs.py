@@ -129,17 +129,22 @@ def _with_pause(
 def _choices(
     draft: _Draft, bounds: tuple[list[int], list[int]], wanted: list[int | None], at: int, pause: int
 ) -> list[list[int]]:
+    """Starts to try: as near to the preferred as the order allows, as early as possible, and in the shortest span."""
     early, late = bounds
-    if all(want is None or want <= start for want, start in zip(wanted, early, strict=True)):
-        return [early]
+    wished = [start if want is None else want for want, start in zip(wanted, early, strict=True)]
+    choices = [_settled(draft, early, late, wished, at, pause)] if wished != early else []
+    return [*choices, early, _settled(draft, early, [*late[:-1], early[-1]], late, at, pause)]
+
+
+def _settled(draft: _Draft, early: list[int], late: list[int], wished: list[int], at: int, pause: int) -> list[int]:
+    """Each start as near to the wished as the bounds and the stop after it allow, from the last stop backwards."""
     starts = list(early)
     limit = late[-1]
     for i in range(len(early) - 1, -1, -1):
-        want = wanted[i]
-        starts[i] = early[i] if want is None else max(early[i], min(want, late[i], limit))
+        starts[i] = max(early[i], min(wished[i], late[i], limit))
         if i:
             limit = starts[i] - draft.legs[i] - draft.services[i - 1] - (pause if i - 1 == at else 0)
-    return [starts, early]
+    return starts
 
 
 def _times(draft: _Draft, starts: list[int]) -> RunTimes:
