@@ -17,6 +17,7 @@ OFFLINE_SINCE_MINUTE: Final = 7 * 60 + 20
 OFFLINE_UNTIL_MINUTES: Final = (12 * 60 + 20, 13 * 60)
 _BLOCK_GAP_MINUTES: Final = 30
 _EARLY_MINUTES_MAX: Final = 30
+_TOGETHER_SHARE: Final = 0.3
 _NAMED_WHEN_LATE_SECONDS: Final = 40 * 60
 
 
@@ -159,17 +160,20 @@ class _WorkerDay:
         self._homes = {customer.customer_id: customer for customer in world.customers}
         self._before: Stay | None = None
         self._freed = False
+        habit = random_for(world.seed, f"habit of {worker.worker_id}")
+        self._cramming_share = habit.uniform(*world.scenario.cramming.share_of_pairs)
 
     def live(self, todo: Sequence[tuple[DayCall, int]]) -> list[Stay]:
         stays = []
-        block = ""
+        block, waiting = "", 0.0
         for n, (call, slot) in enumerate(todo):
-            delay = 0.0
             if call.slot_name != block:
-                block, delay = call.slot_name, self._block_delay()
+                block, waiting = call.slot_name, self._block_delay()
             if call.visit_id in self._drawn.missed:
                 continue
             following = todo[n + 1][0] if n + 1 < len(todo) else None
+            delay = 0.0 if len(call.workers) > 1 else waiting  # nobody lets a partner wait who stands at the door
+            waiting -= delay
             stay = self._stay(call, slot, delay, following)
             stays.append(self._logged(stay))
             self._before = stay
@@ -184,9 +188,12 @@ class _WorkerDay:
     def _stay(self, call: DayCall, slot: int, delay: float, following: DayCall | None) -> Stay:
         arrived = self._arrival(call, delay)
         late = (arrived - call.start).total_seconds()
-        seconds = self._length(call, late)
-        self._freed = self._crams_before(call, following)
-        if self._freed:
+        seconds, sent_away = self._length(call, late)
+        near = following is not None and self._is_near(call, following)
+        crams = near and self._worker.crams and call.minutes >= 20 and self._rng.random() < self._cramming_share
+        early = near and sent_away and self._rng.random() < self._world.scenario.honest.early_after_sent_away
+        self._freed = crams or early
+        if crams:
             cut = self._rng.uniform(*self._world.scenario.cramming.cut_minutes) * 60
             seconds = max(call.minutes * 60 * 0.4, min(seconds, call.minutes * 60 - cut))
         return Stay(
@@ -202,6 +209,8 @@ class _WorkerDay:
     def _arrival(self, call: DayCall, delay: float) -> datetime:
         rates, rng = self._world.scenario.honest, self._rng
         jitter = rng.gauss(rates.start_bias_minutes, rates.start_spread_minutes) * 60 + self._worker.bias_seconds
+        if len(call.workers) > 1:
+            jitter *= _TOGETHER_SHARE
         wished = call.start + timedelta(seconds=round(max(-420.0, min(780.0, jitter)) + delay))
         if self._before is None:
             return wished
@@ -216,27 +225,26 @@ class _WorkerDay:
         policy = journey_seconds(a, b, self._worker.mode)
         return round(policy * self._rng.uniform(1.0, 1.1) + self._rng.uniform(20, 90))
 
-    def _length(self, call: DayCall, late: float) -> float:
+    def _length(self, call: DayCall, late: float) -> tuple[float, bool]:
+        """Seconds of this stay, and whether the customer sent the worker away early."""
         rates, rng = self._world.scenario.honest, self._rng
         factor = max(0.8, min(1.3, rng.gauss(rates.length_mean, rates.length_spread)))
         customer: SimCustomer = self._homes[call.customer_id]
-        if customer.sends_away and rng.random() < rates.sent_away:
+        sent_away = customer.sends_away and rng.random() < rates.sent_away
+        if sent_away:
             factor *= 1 - rng.uniform(*rates.sent_away_cut)
         elif late > 35 * 60:
             factor *= 0.7 if self._crammed_today(call) else 0.9
-        return call.minutes * 60 * factor
+        return call.minutes * 60 * factor, sent_away
 
     def _crammed_today(self, call: DayCall) -> bool:
         return call.crammed or (self._before is not None and self._before.call.crammed)
 
-    def _crams_before(self, call: DayCall, following: DayCall | None) -> bool:
-        """Whether this worker takes time off `call` to begin `following` early."""
-        if not self._worker.crams or following is None or following.visit_id in self._drawn.missed:
-            return False
+    def _is_near(self, call: DayCall, following: DayCall) -> bool:
+        """Whether time taken off `call` could go into `following`: one round, one worker each, and somebody goes."""
         gap = (following.start - call.start).total_seconds() / 60 - call.minutes
         alone = len(call.workers) == 1 and len(following.workers) == 1
-        share = self._world.scenario.cramming.share_of_pairs
-        return alone and gap <= _BLOCK_GAP_MINUTES and call.minutes >= 20 and self._rng.random() < share
+        return alone and gap <= _BLOCK_GAP_MINUTES and following.visit_id not in self._drawn.missed
 
     def _logged(self, stay: Stay) -> Stay:
         lapses, rng, call = self._world.scenario.lapses, self._rng, stay.call

@@ -23,7 +23,7 @@ from simulations.truth import Truth
 
 STEP_MAX: Final = timedelta(seconds=55)
 HELLO_MINUTE: Final = 6 * 60 + 40
-_RECONCILE_EVERY: Final = timedelta(minutes=20)
+_RECONCILE_EVERY: Final = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

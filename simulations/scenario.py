@@ -47,6 +47,7 @@ class HonestRates:
     block_delay_minutes: tuple[float, ...]
     sent_away: float
     sent_away_cut: tuple[float, ...]
+    early_after_sent_away: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class PlayedCounts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrammingRates:
     workers: int
-    share_of_pairs: float
+    share_of_pairs: tuple[float, ...]
     cut_minutes: tuple[float, ...]
     roster_days: int
 
