@@ -11,7 +11,7 @@ from evm.domain.people import TravelMode
 from evm.domain.place import Home, Position
 from evm.domain.policy import Policy
 
-EARTH_RADIUS_M: Final = 6_371_009.0
+EARTH_RADIUS_KM: Final = 6371.009
 """As geopy.distance.great_circle has it (the IUGG mean radius)."""
 _GREAT_CIRCLE_ERROR_SHARE_MAX: Final = 0.01
 """A sphere's distance is within 0.6 % of the ellipsoid's; one per cent is safely beyond it."""
@@ -24,7 +24,7 @@ def great_circle_m(*, from_latitude: float, from_longitude: float, to_latitude: 
     delta = radians(to_longitude) - radians(from_longitude)
     sin_delta, cos_delta = sin(delta), cos(delta)
     across = sqrt((cos_2 * sin_delta) ** 2 + (cos_1 * sin_2 - sin_1 * cos_2 * cos_delta) ** 2)
-    return EARTH_RADIUS_M * atan2(across, sin_1 * sin_2 + cos_1 * cos_2 * cos_delta)
+    return EARTH_RADIUS_KM * atan2(across, sin_1 * sin_2 + cos_1 * cos_2 * cos_delta) * 1000.0
 
 
 def kmh(mode: TravelMode, *, policy: Policy) -> float:
