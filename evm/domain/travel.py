@@ -12,6 +12,7 @@ from evm.domain.place import Home, Position
 from evm.domain.policy import Policy
 
 EARTH_RADIUS_KM: Final = 6371.009
+EARTH_RADIUS_M: Final = 6_371_009.0
 """As geopy.distance.great_circle has it (the IUGG mean radius)."""
 _GREAT_CIRCLE_ERROR_SHARE_MAX: Final = 0.01
 """A sphere's distance is within 0.6 % of the ellipsoid's; one per cent is safely beyond it."""
