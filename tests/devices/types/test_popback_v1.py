@@ -9,15 +9,15 @@ from evm.domain.place import Position
 from tests.factories import NINE, PROVIDER
 
 CHECK_OUT = (
-    '{"payload":"{\\"v\\":1,\\"event_id\\":\\"0190b0a0-1111-7222-8333-444455556666\\",\\"provider\\":\\"kindly\\",\\"device\\":\\"p1\\",'
-    '\\"sequence\\":42,\\"previous\\":\\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\\",\\"kind\\":\\"check_out\\",'
-    '\\"captured_at\\":\\"2026-11-02T09:31:07.250+00:00\\",\\"monotonic_ms\\":9001,\\"boot_id\\":\\"boot-1\\",\\"challenge\\":\\"c-9\\",'
-    '\\"challenge_monotonic_ms\\":8000,\\"challenge_boot_id\\":\\"boot-1\\",\\"worker\\":\\"w1\\",\\"customer\\":\\"c1\\",\\"visit\\":\\"v1\\",'
-    '\\"method\\":\\"gps\\",\\"position_digest\\":\\"e2d2d01711855995e36a3d5d414668b23a75d92a2f274d6ab569c1e17c3bc4a8\\",'
-    '\\"tasks\\":[{\\"code\\":\\"meal\\",\\"done\\":true},{\\"code\\":\\"medicine\\",\\"done\\":false,\\"reason\\":\\"refused\\"}],'
-    '\\"app_version\\":\\"1.4.2\\"}","position":"{\\"salt\\":\\"0011223344556677\\",\\"lat\\":53.45,\\"lon\\":-2.22,\\"accuracy_m\\":7.0,'
-    '\\"mock\\":false}"}'
-).encode()
+    b'{"payload":"{\\"v\\":1,\\"event_id\\":\\"0190b0a0-1111-7222-8333-444455556666\\",\\"provider\\":\\"kindly\\",\\"device\\":\\"p1\\",'
+    b'\\"sequence\\":42,\\"previous\\":\\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\\",\\"kind\\":\\"check_out\\",'
+    b'\\"captured_at\\":\\"2026-11-02T09:31:07.250+00:00\\",\\"monotonic_ms\\":9001,\\"boot_id\\":\\"boot-1\\",\\"challenge\\":\\"c-9\\",'
+    b'\\"challenge_monotonic_ms\\":8000,\\"challenge_boot_id\\":\\"boot-1\\",\\"worker\\":\\"w1\\",\\"customer\\":\\"c1\\",\\"visit\\":\\"v1\\",'
+    b'\\"method\\":\\"gps\\",\\"position_digest\\":\\"e2d2d01711855995e36a3d5d414668b23a75d92a2f274d6ab569c1e17c3bc4a8\\",'
+    b'\\"tasks\\":[{\\"code\\":\\"meal\\",\\"done\\":true},{\\"code\\":\\"medicine\\",\\"done\\":false,\\"reason\\":\\"refused\\"}],'
+    b'\\"app_version\\":\\"1.4.2\\"}","position":"{\\"salt\\":\\"0011223344556677\\",\\"lat\\":53.45,\\"lon\\":-2.22,\\"accuracy_m\\":7.0,'
+    b'\\"mock\\":false}"}'
+)
 
 
 def test_a_literal_check_out_becomes_the_claim_it_makes() -> None:
