@@ -5,7 +5,7 @@ What cannot be read or is not allowed is kept whole in quarantine with its reaso
 An error of the database leaves `take` as an exception: nothing was stored, nothing may be acknowledged, and the caller tries again."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -113,7 +113,7 @@ class Ingest:
             raise
         except Exception:  # noqa: BLE001 -- poison must not stop the flow: it is logged, isolated and quarantined
             _LOG.exception("a batch of %d failed; taking its messages one by one", len(batch))
-            return tuple(reply for received in batch for reply in self._take_alone(received))
+            return _one_a_device(reply for received in batch for reply in self._take_alone(received))
 
     def _take_alone(self, received: Received) -> tuple[Reply, ...]:
         try:
@@ -214,6 +214,24 @@ class Ingest:
         challenge = self._new_challenge()
         receive.issue_challenge(session, provider=provider, device=device, now=now, challenge=challenge)
         return challenge
+
+
+def _one_a_device(replies: Iterable[Reply]) -> tuple[Reply, ...]:
+    """Several replies to a device as one: the newest challenge and gap count."""
+    found: dict[tuple[str, str], Reply] = {}
+    for reply in replies:
+        before = found.get((reply.provider, reply.device))
+        if before is not None:
+            old, new = before.receipt, reply.receipt
+            merged = v1.Receipt(
+                stored=old.stored + new.stored,
+                refused=old.refused + new.refused,
+                challenge=new.challenge or old.challenge,
+                resend_from=new.resend_from,
+            )
+            reply = replace(reply, receipt=merged)  # noqa: PLW2901 -- the same reply, completed
+        found[reply.provider, reply.device] = reply
+    return tuple(found.values())
 
 
 def _refuse_transport(received: Received) -> None:

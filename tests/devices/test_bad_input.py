@@ -372,9 +372,10 @@ def test_a_message_the_server_itself_stumbles_over_blocks_no_other(town: Town, m
         real(session, batch, now, read)
 
     monkeypatch.setattr(town.ingest, "_read_all", stumble)
-    town.ingest.take(
-        [received(envelope(event())), received(envelope(event(words="stumble"))), received(envelope(event()))]
+    receipt = town.take(
+        received(envelope(event())), received(envelope(event(words="stumble"))), received(envelope(event()))
     )
+    assert (len(receipt.stored), len(receipt.refused)) == (2, 1)
     assert len(town.stored()) == 2
     assert [row.reason for row in town.quarantined()] == ["INTERNAL"]
 

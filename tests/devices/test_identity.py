@@ -1,6 +1,5 @@
 """Credentials of devices and servers, and the files a Mosquitto reads. Who may use which topic: test_messages and test_transports."""
 
-import os
 import stat
 import subprocess
 from pathlib import Path
@@ -78,7 +77,7 @@ def test_a_servers_credential_is_made_once_and_readable_by_us_alone(tmp_path: Pa
     first = server_credential(directory=tmp_path, name="ingest-1")
     assert server_credential(directory=tmp_path, name="ingest-1") == first
     assert server_credential(directory=tmp_path, name="ingest-2") != first
-    assert stat.S_IMODE(os.stat(tmp_path / identity.CREDENTIALS_FILE).st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / identity.CREDENTIALS_FILE).stat().st_mode) == 0o600
     assert [server.username for server in identity.server_credentials(directory=tmp_path)] == ["ingest-1", "ingest-2"]
 
 

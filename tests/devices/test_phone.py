@@ -271,10 +271,9 @@ def test_a_kill_at_any_instant_loses_no_event_that_was_recorded(tmp_path: Path) 
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
         assert process.stdout is not None
-        for _ in range(5 + 17 * attempt):
-            recorded.append(process.stdout.readline().strip())
+        recorded += [process.stdout.readline().strip() for _ in range(5 + 17 * attempt)]
         process.send_signal(signal.SIGKILL)
-        recorded += [line.strip() for line in process.stdout if line.endswith("\n")]
+        recorded.extend(line.strip() for line in process.stdout if line.endswith("\n"))
         process.stdout.close()
         process.wait()
     box = Outbox(path=tmp_path / "kindly.p1.outbox")
