@@ -89,7 +89,7 @@ def ask(
     return replace(_answer_of(answered), moved=placed.moved)
 
 
-def answer_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 100) -> tuple[PopbackAnswer, ...]:
+def answer_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 3) -> tuple[PopbackAnswer, ...]:
     """Answer the pop-backs that phones have sent and nobody answered yet, the first received first. Idempotent: the event's id is the
     request's. One that cannot be understood is stored as refused with the reason, so that it is answered, too."""
     found = []
