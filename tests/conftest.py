@@ -1,11 +1,12 @@
 """Fixtures every part shares: a migrated database of its own for each test. Not builders (tests/factories.py)."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from evm.store.database import migrate, open_engine, session_factory
@@ -25,12 +26,29 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+POSTGRESQL = "POPBACK_TEST_POSTGRESQL"
+"""Names the URL of an empty PostgreSQL database of this test run's own; then the same tests run there. Its contents are destroyed."""
+
+
 @pytest.fixture
-def database_url(migrated_file: Path, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a fresh database at the newest schema."""
+    if POSTGRESQL in os.environ:
+        return _fresh_postgresql(os.environ[POSTGRESQL])
+    migrated_file: Path = request.getfixturevalue("migrated_file")
     path = tmp_path / "popback.sqlite"
     shutil.copyfile(migrated_file, path)
     return f"sqlite:///{path}"
+
+
+def _fresh_postgresql(url: str) -> str:
+    engine = open_engine(url=url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    migrate(engine)
+    engine.dispose()
+    return url
 
 
 @pytest.fixture

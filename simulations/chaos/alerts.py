@@ -44,7 +44,7 @@ _TOLD: Final = re.compile(r"alert:\d+:raised")
 
 
 class WatchStuckError(RuntimeError):
-    """Nothing moved for two minutes: the watch does not come back, or something is never told."""
+    """The watch ended by itself, or nothing moved for two minutes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +75,10 @@ class _Watch:
         self.process.kill()
         self.process.wait()
         return alive
+
+    def is_dead(self) -> bool:
+        """Whether it ended by itself."""
+        return self.process is not None and self.process.poll() is not None
 
     def told(self) -> Counter[str]:
         """How often each alert was told, by its key."""
@@ -123,7 +127,7 @@ class _Run:
     def until(self, condition: Callable[[], bool], words: str) -> None:
         give_up = time.monotonic() + PATIENCE_SECONDS
         while not condition():
-            if time.monotonic() > give_up:
+            if time.monotonic() > give_up or self.watch.is_dead():
                 last = self.watch.log.read_text(errors="replace")[-800:] if self.watch.log.exists() else ""
                 raise WatchStuckError(f"{words}\n{last}")
             time.sleep(0.01)
