@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -114,6 +115,34 @@ def _show_progress(progress: "Progress") -> None:
     sys.stderr.flush()
 
 
+@app.command()
+def phone(
+    kind: Annotated[
+        Literal["check-in", "check-out", "on-my-way", "no-reply", "assistance", "note"],
+        typer.Argument(help="What happened."),
+    ],
+    *,
+    directory: Annotated[
+        Path, typer.Option("--phone", help="The phone: its credential and its outbox (the demo makes this one).")
+    ] = Path("popback-data/tour-phone"),
+    visit: Annotated[
+        str | None, typer.Option(help="The planned visit; default: the one the phone's file names.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="The tag at the door; default: the customer's own.")] = None,
+    words: Annotated[str | None, typer.Option(help="A note in words.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Be a care worker's phone: record one event on disk, send it over MQTT, wait for the receipt."""
+    from api.handset import send
+    from evm.domain.evidence import EventKind
+
+    try:
+        answer = send(directory=directory, kind=EventKind(kind.replace("-", "_")), visit=visit, tag=tag, words=words)
+    except ValueError as error:
+        refuse(str(error))
+    emit(answer, as_json=as_json)
+
+
 @chaos_app.command("ingest")
 def chaos_ingest(
     *,
@@ -217,7 +246,8 @@ def database_migrate(*, data: DataDir = DEFAULT_DATA, database: Database = None)
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Entry point of the command. Logs go to standard error: standard output is for answers."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     app()
 
 

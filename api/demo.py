@@ -20,8 +20,10 @@ from api.auth import hash_password
 from api.parts import Parts, open_parts
 from api.serve import Server
 from api.settings import Settings
+from api.tour import VISIT_ID, plan_tour
 from devices.ingest import Ingest
 from evm.domain.policy import Policy
+from evm.gateways.notify import FileGateway
 from evm.store import accounts, people
 from evm.store.accounts import Account, Role
 from simulations.clock import SimulatedClock
@@ -97,7 +99,8 @@ def _stage(*, seed: int, data: Path, port: int) -> Stage:
     token = secrets.token_hex(16)
     site_port = port or _free_port()
     settings = Settings(public_url=f"http://127.0.0.1:{site_port}", telephony_auth_token=SecretStr(token))
-    server = Server(parts=parts, settings=settings, site_port=site_port, pulsing=False)
+    told = FileGateway(path=data / "told.jsonl")
+    server = Server(parts=parts, settings=settings, site_port=site_port, pulsing=False, gateway=told)
     server.start()
     return Stage(server=server, clock=clock, telephony_token=token)
 
@@ -124,12 +127,16 @@ def _keep_up(server: Server) -> None:
     """Let the server's own pulse beat, print the sign-ins and wait for Ctrl-C or SIGTERM."""
     assert server.pulse is not None
     sign_ins = _add_sign_ins(server.parts)
+    plan_tour(server.parts, host=server.broker_host, port=server.broker_port)
     server.pulse.start()
     console = Console()
     console.print(f"\nThe site is up: [bold]{server.site_url}[/bold]   MQTT: {server.broker_host}:{server.broker_port}")
     console.print("Sign in as (passwords are made anew for each demo):")
     for email, password in sign_ins:
         console.print(f"  {email:28} {password}", highlight=False)
+    console.print("One visit begins now and waits for its phone; in another terminal:")
+    console.print("  ./run phone check-in    and some minutes later    ./run phone check-out", highlight=False)
+    console.print(f"  then look at {server.site_url}/visits/{VISIT_ID}", highlight=False)
     console.print("Stop with Ctrl-C.")
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,7 +2,7 @@
 Not the rules of any of them (evm.services, devices.downlink) and not the beat (api.pulse)."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -11,10 +11,13 @@ from api.parts import Parts
 from api.pulse import Job
 from devices import downlink
 from devices.downlink import Publish
+from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
-from evm.services import notify, popback, reconcile, watch
+from evm.services import notify, popback, price, reconcile, watch
+from evm.store import people
 
 RECONCILED_A_BEAT_MAX: Final = 500
+PRICED_EVERY_BEATS: Final = 30
 
 
 def watching(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
@@ -29,11 +32,22 @@ def watching(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
     def answer_popbacks(session: Session, now: datetime) -> object:
         return popback.answer_pending(session, now=now, policy=parts.policy)
 
+    def price_yesterday_and_today(session: Session, now: datetime) -> object:
+        today = care_day(now, zone=parts.policy.zone)
+        since, until = today - timedelta(days=1), today + timedelta(days=1)
+        return sum(
+            price.price_days(
+                session, provider_id=one.provider_id, since_day=since, until_day=until, policy=parts.policy
+            )
+            for one in people.providers(session)
+        )
+
     return (
         _job(parts, "sweep", sweep),
         Job(name="tell", run=lambda: notify.drain(sessions=parts.sessions, clock=parts.clock, gateway=gateway)),
         _job(parts, "reconcile", reconcile_queued),
         _job(parts, "answer pop-backs", answer_popbacks),
+        _job(parts, "price", price_yesterday_and_today, every_beats=PRICED_EVERY_BEATS),
     )
 
 
@@ -42,9 +56,9 @@ def sending_down(parts: Parts, *, publish: Publish) -> Job:
     return _job(parts, "send down", lambda session, now: downlink.drain(session, now=now, publish=publish))
 
 
-def _job(parts: Parts, name: str, work: Callable[[Session, datetime], object]) -> Job:
+def _job(parts: Parts, name: str, work: Callable[[Session, datetime], object], *, every_beats: int = 1) -> Job:
     def run() -> object:
         with parts.sessions.begin() as session:
             return work(session, parts.clock())
 
-    return Job(name=name, run=run)
+    return Job(name=name, run=run, every_beats=every_beats)

@@ -14,10 +14,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One standing job; `run` does what is due now, in transactions of its own."""
+    """One standing job; `run` does what is due now, in transactions of its own, at every `every_beats`-th beat."""
 
     name: str
     run: Callable[[], object]
+    every_beats: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +46,8 @@ class Pulse:
     def beat(self) -> None:
         """Every job once, each guarded from the others' failures."""
         for job in self.jobs:
-            self._guarded(job)
+            if self.beats % job.every_beats == 0:
+                self._guarded(job)
         self.beats += 1
 
     def _run(self) -> None:

@@ -1,0 +1,82 @@
+"""`popback phone`: the reference phone on the command line, one event at a time. Not the phone itself (devices.phone)."""
+
+import random
+import secrets
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from api.parts import wall_clock
+from api.tour import PhoneFile, read_phone
+from devices.phone.outbox import OutboxInUseError
+from devices.phone.phone import Phone
+from evm.domain.evidence import EventKind, Method
+
+RECEIPT_SECONDS_MAX: Final = 20.0
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def send(*, directory: Path, kind: EventKind, visit: str | None, tag: str | None, words: str | None) -> dict[str, Any]:
+    """Record one event in the phone's outbox and wait for the receipt; "saved on phone" when none comes in time.
+
+    Raises ValueError with the remedy when `directory` is no phone's or another process uses it."""
+    carried = read_phone(directory)
+    at_the_door = kind in (EventKind.CHECK_IN, EventKind.CHECK_OUT)
+    try:
+        phone = _phone(carried, directory)
+    except OutboxInUseError as error:
+        raise ValueError(str(error)) from None
+    try:
+        phone.connect()
+        phone.wait_connected(timeout_seconds=RECEIPT_SECONDS_MAX)
+        event_id = phone.record(
+            kind,
+            method=Method.NFC if at_the_door else Method.MANUAL,
+            tag=(tag or carried.tag) if at_the_door else None,
+            customer=None if at_the_door else carried.customer,
+            visit=visit or carried.visit,
+            words=words,
+        )
+        received = phone.wait_receipts(timeout_seconds=RECEIPT_SECONDS_MAX)
+        refused = {item.event_id: item.reason for item in phone.refused}
+    finally:
+        phone.close()
+    state = "received" if received else "saved on phone; it is sent when the server can be reached"
+    return {
+        "event": event_id,
+        "kind": kind.value,
+        "captured_at": _clock(carried)().isoformat(timespec="seconds"),
+        "visit": visit or carried.visit,
+        "state": f"refused: {refused[event_id]}" if event_id in refused else state,
+    }
+
+
+def _phone(carried: PhoneFile, directory: Path) -> Phone:
+    return Phone(
+        directory=directory,
+        provider=carried.provider,
+        device=carried.device,
+        worker=carried.worker,
+        host=carried.host,
+        port=carried.port,
+        password=carried.password,
+        clock=_clock(carried),
+        monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
+        rng=random.Random(secrets.randbits(128)),  # noqa: S311 -- seeds ids and jitter, nothing secret
+        boot_id=_boot_id(),
+    )
+
+
+def _clock(carried: PhoneFile) -> Any:
+    shift = timedelta(seconds=carried.clock_shift_seconds)
+
+    def now() -> datetime:
+        return wall_clock() + shift
+
+    return now
+
+
+def _boot_id() -> str | None:
+    """The machine's boot, since its monotonic clock counts from it; None (one boot per command) where it cannot be told."""
+    return _BOOT_ID.read_text(encoding="ascii").strip().replace("-", "") if _BOOT_ID.exists() else None
