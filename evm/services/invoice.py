@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -36,7 +37,8 @@ __all__ = [
 ]
 
 
-SECOND = timedelta(seconds=1)
+SECOND: Final = timedelta(seconds=1)
+CUSTOMERS_A_STATEMENT: Final = 500
 
 
 class InvoiceUnknown(LookupError):  # noqa: N818 -- named for what is wrong
@@ -72,8 +74,9 @@ def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -
     Judging again appends a next version only where a verdict changed. Judged invoices that claim the same slots are judged again too:
     both are held until a person decides (bad-input 89). InvoiceUnknown."""
     sums = _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
+    money.set_judged(session, invoice_id=invoice_id, now=now)
     for other in money.invoices_sharing(session, invoice_id=invoice_id):
-        if _stored(session, other).state != money.RECEIVED:
+        if _heading(session, other).state != money.RECEIVED:
             _judge_one(session, invoice_id=other, now=now, policy=policy)
     return sums
 
@@ -81,11 +84,12 @@ def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -
 def rejudge_for_visits(
     session: Session, *, visit_ids: Collection[VisitId], now: datetime, policy: Policy
 ) -> tuple[str, ...]:
-    """Judge again the judged invoices that claim any of these visits, whose evidence changed; answers their ids."""
+    """Judge again, in the judged invoices that claim any of these visits, the lines of their customers; answers the invoices' ids."""
+    customers = frozenset(visit.customer_id for visit in plans.planned_visits_of(session, visit_ids=visit_ids))
     claiming = money.invoices_claiming(session, visit_ids=visit_ids)
     judged = tuple(found for found in claiming if _heading(session, found).state != money.RECEIVED)
     for invoice_id in judged:
-        _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
+        _judge_one(session, invoice_id=invoice_id, now=now, policy=policy, customers=customers)
     return judged
 
 
@@ -93,10 +97,13 @@ def rejudge_behind(session: Session, *, now: datetime, policy: Policy, limit: in
     """Judge again up to `limit` judged invoices that are behind their visits; answers their ids, none when all are up to date.
 
     Needs no queue and no event: what is behind follows from the rows, so a crash loses nothing. A visit reconciled at the very instant
-    of judging is looked at once more, and changes nothing."""
+    of judging is looked at once more, and changes nothing. Only the lines of customers whose visits moved are judged: no line's verdict
+    depends on another customer's evidence."""
     behind = money.invoices_behind(session, limit=limit)
     for invoice_id in behind:
-        _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
+        customers = money.customers_behind(session, invoice_id=invoice_id)
+        _judge_one(session, invoice_id=invoice_id, now=now, policy=policy, customers=customers)
+        money.set_judged(session, invoice_id=invoice_id, now=now)
     return behind
 
 
@@ -116,14 +123,18 @@ def lines_of(
     return money.lines(session, invoice_id=invoice_id, verdict=verdict, limit=limit, offset=offset)
 
 
-def _judge_one(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -> Totals:
-    stored = _stored(session, invoice_id)
-    known = _known(session, stored, policy=policy)
+def _judge_one(
+    session: Session, *, invoice_id: str, now: datetime, policy: Policy, customers: frozenset[CustomerId] | None = None
+) -> Totals:
+    """Judge an invoice, whole or only the lines of some customers, and answer the sums of what was judged."""
+    some = customers if customers is not None and len(customers) <= CUSTOMERS_A_STATEMENT else None
+    stored = _stored(session, invoice_id, customers=some)
+    known = _known(session, stored, policy=policy, customers=some)
     judgement = judge_claim(claim=stored.claim, known=known)
-    before = money.newest_verdicts(session, invoice_id=invoice_id) if stored.state != money.RECEIVED else {}
+    first = stored.state == money.RECEIVED
+    before = {} if first else money.newest_verdicts(session, invoice_id=invoice_id, customer_ids=some)
     money.append_verdicts(session, invoice_id=invoice_id, verdicts=_changed(before, judgement.verdicts), now=now)
     price.keep_charges(session, known=known, charges=judgement.charges)
-    money.set_judged(session, invoice_id=invoice_id, now=now)
     return totals(judgement.verdicts)
 
 
@@ -139,12 +150,14 @@ def _changed(
     return found
 
 
-def _known(session: Session, stored: StoredInvoice, *, policy: Policy) -> Known:
+def _known(
+    session: Session, stored: StoredInvoice, *, policy: Policy, customers: frozenset[CustomerId] | None
+) -> Known:
     claim = stored.claim
-    planned, visits = _visits(session, claim)
+    planned = _planned(session, claim, customers=customers)
     return Known(
         planned=planned,
-        visits=visits,
+        visits=_happened(session, claim, planned, customers=customers),
         agreements=money.agreements(session, provider_id=claim.provider, council_id=claim.council),
         absences=_absences(session, claim, planned.values()),
         elsewhere=money.claimed_elsewhere(session, invoice_id=stored.invoice_id),
@@ -152,19 +165,39 @@ def _known(session: Session, stored: StoredInvoice, *, policy: Policy) -> Known:
     )
 
 
-def _visits(session: Session, claim: InvoiceClaim) -> tuple[dict[VisitId, PlannedVisit], dict[VisitId, Visit]]:
+def _planned(
+    session: Session, claim: InvoiceClaim, *, customers: frozenset[CustomerId] | None
+) -> dict[VisitId, PlannedVisit]:
     """This provider's visits in this council: those of the period, and those that lines name on other days."""
-    since, until = claim.period_since, claim.period_until
-    places = {place.locality_id for place in people.localities(session, council_id=claim.council)}
-    found = plans.planned_visits(session, provider_id=claim.provider, since_day=since, until_day=until)
-    happened = visit_store.newest(session, provider_id=claim.provider, since_day=since, until_day=until)
-    visits = {visit.visit_id: visit for visit in happened if visit.visit_id is not None}
-    named = {line.visit for line in claim.lines if line.visit is not None}
-    beyond = named - {visit.visit_id for visit in found}
+    found = plans.planned_visits(
+        session,
+        provider_id=claim.provider,
+        customer_ids=customers,
+        since_day=claim.period_since,
+        until_day=claim.period_until,
+    )
+    beyond = {line.visit for line in claim.lines if line.visit} - {visit.visit_id for visit in found}
     found += plans.planned_visits_of(session, visit_ids=beyond)
-    visits |= visit_store.newest_of(session, visit_ids=beyond)
+    places = {place.locality_id for place in people.localities(session, council_id=claim.council)}
     theirs = [each for each in found if each.provider_id == claim.provider and each.locality_id in places]
-    return {each.visit_id: each for each in theirs}, visits
+    return {each.visit_id: each for each in theirs}
+
+
+def _happened(
+    session: Session,
+    claim: InvoiceClaim,
+    planned: Mapping[VisitId, PlannedVisit],
+    *,
+    customers: frozenset[CustomerId] | None,
+) -> dict[VisitId, Visit]:
+    """What happened at these planned visits: read day by day for a whole invoice, by id for a few customers."""
+    if customers is not None:
+        return visit_store.newest_of(session, visit_ids=planned.keys())
+    found = visit_store.newest(
+        session, provider_id=claim.provider, since_day=claim.period_since, until_day=claim.period_until
+    )
+    visits = {visit.visit_id: visit for visit in found if visit.visit_id is not None}
+    return visits | visit_store.newest_of(session, visit_ids=planned.keys() - visits.keys())
 
 
 def _absences(
@@ -186,8 +219,8 @@ def _heading(session: Session, invoice_id: str) -> StoredInvoice:
     return found
 
 
-def _stored(session: Session, invoice_id: str) -> StoredInvoice:
-    found = money.invoice_claim(session, invoice_id=invoice_id)
+def _stored(session: Session, invoice_id: str, *, customers: frozenset[CustomerId] | None = None) -> StoredInvoice:
+    found = money.invoice_claim(session, invoice_id=invoice_id, customer_ids=customers)
     if found is None:
         raise InvoiceUnknown(invoice_id)
     return found

@@ -3,17 +3,18 @@
 Verdicts are appended, version by version; a line's newest version is its verdict."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Subquery, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.billing.agreement import Agreement
 from evm.domain.billing.checks import Elsewhere
 from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdict
 from evm.domain.billing.terms import agreement_of_terms, terms_of_agreement
-from evm.domain.ids import CouncilId, ProviderId, VisitId
+from evm.domain.ids import CouncilId, CustomerId, ProviderId, VisitId
 from evm.store.money_rows import (
     ChargeRow,
     JudgedLine,
@@ -69,21 +70,7 @@ def agreements(
 
 def append_charges(session: Session, *, charges: Sequence[ChargeRow]) -> None:
     """Append the charges of visit versions that have none yet."""
-    rows = [
-        {
-            "visit_key": charge.visit_key,
-            "visit_version": charge.visit_version,
-            "slot": charge.slot,
-            "line": charge.line,
-            "agreement_id": charge.agreement_id,
-            "agreement_version": charge.agreement_version,
-            "minutes": charge.minutes,
-            "pence": charge.pence,
-            "rule": charge.rule,
-            "words": charge.words,
-        }
-        for charge in charges
-    ]
+    rows = [asdict(charge) for charge in charges]
     if rows:
         session.connection().execute(insert(charges_table), rows)
 
@@ -150,12 +137,16 @@ def invoice_heading(session: Session, *, invoice_id: str) -> StoredInvoice | Non
     return None if row is None else heading_of(row, lines=())
 
 
-def invoice_claim(session: Session, *, invoice_id: str) -> StoredInvoice | None:
-    """One invoice with all its lines by number, or None if unknown."""
+def invoice_claim(
+    session: Session, *, invoice_id: str, customer_ids: Collection[CustomerId] | None = None
+) -> StoredInvoice | None:
+    """One invoice with its lines by number, all or those of some customers; None if unknown."""
     row = session.execute(select(invoices).where(invoices.c.invoice_id == invoice_id)).mappings().first()
     if row is None:
         return None
     query = select(invoice_lines).where(invoice_lines.c.invoice_id == invoice_id).order_by(invoice_lines.c.line_no)
+    if customer_ids is not None:
+        query = query.where(invoice_lines.c.customer_id.in_(customer_ids))
     return heading_of(row, lines=tuple(line_of(line) for line in session.execute(query).mappings()))
 
 
@@ -172,17 +163,33 @@ def set_judged(session: Session, *, invoice_id: str, now: datetime) -> None:
 
 
 def invoices_behind(session: Session, *, limit: int) -> tuple[str, ...]:
-    """Judged invoices with a line whose visit was reconciled since (or at the very instant), by id, at most `limit`."""
-    own, line, visit = invoices.c, invoice_lines.c, visits.c
-    newer = (
-        select(visit.visit_key)
-        .join(invoice_lines, line.visit_id == visit.visit_key)
-        .where(line.invoice_id == own.invoice_id, visit.is_newest, visit.reconciled_at >= own.judged_at)
-        .correlate(invoices)
-        .exists()
-    )
+    """Judged invoices in whose period a visit was reconciled since (or at the very instant of) judging, by id, at most `limit`."""
+    own = invoices.c
+    newer = select(visits.c.visit_key).where(_reconciled_since()).correlate(invoices).exists()
     query = select(own.invoice_id).where(own.judged_at.is_not(None), newer).order_by(own.invoice_id).limit(limit)
     return tuple(session.execute(query).scalars())
+
+
+def customers_behind(session: Session, *, invoice_id: str) -> frozenset[CustomerId]:
+    """The customers of those visits."""
+    query = (
+        select(visits.c.customer_id)
+        .join(invoices, _reconciled_since())
+        .where(invoices.c.invoice_id == invoice_id)
+        .distinct()
+    )
+    return frozenset(CustomerId(customer) for customer in session.execute(query).scalars())
+
+
+def _reconciled_since() -> ColumnElement[bool]:
+    visit, own = visits.c, invoices.c
+    return and_(
+        visit.provider_id == own.provider_id,
+        visit.care_day >= own.period_since,
+        visit.care_day < own.period_until,
+        visit.is_newest,
+        visit.reconciled_at >= own.judged_at,
+    )
 
 
 def claimed_elsewhere(session: Session, *, invoice_id: str) -> dict[Slot, Elsewhere]:
@@ -215,7 +222,7 @@ def claimed_elsewhere(session: Session, *, invoice_id: str) -> dict[Slot, Elsewh
 
 def invoices_sharing(session: Session, *, invoice_id: str) -> tuple[str, ...]:
     """Other invoices, of whatever provider, that claim a slot of this one, by id."""
-    return tuple(sorted(_ids(session, invoice_id)))
+    return tuple(sorted(session.execute(_sharing(invoice_id)).scalars()))
 
 
 def invoices_claiming(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[str, ...]:
@@ -236,9 +243,11 @@ def append_verdicts(
         session.connection().execute(insert(line_verdicts), rows)
 
 
-def newest_verdicts(session: Session, *, invoice_id: str) -> dict[int, tuple[int, LineVerdict]]:
-    """By line number: the newest version and its verdict, for lines that were judged."""
-    found = lines(session, invoice_id=invoice_id)
+def newest_verdicts(
+    session: Session, *, invoice_id: str, customer_ids: Collection[CustomerId] | None = None
+) -> dict[int, tuple[int, LineVerdict]]:
+    """By line number: the newest version and its verdict, for lines that were judged; all or those of some customers."""
+    found = lines(session, invoice_id=invoice_id, customer_ids=customer_ids)
     return {
         each.line.line_no: (each.version, each.verdict)
         for each in found
@@ -268,10 +277,11 @@ def lines(
     *,
     invoice_id: str,
     verdict: Verdict | None = None,
+    customer_ids: Collection[CustomerId] | None = None,
     limit: int | None = None,
     offset: int = 0,
 ) -> tuple[JudgedLine, ...]:
-    """An invoice's lines by number with their newest verdicts, all or those of one verdict."""
+    """An invoice's lines by number with their newest verdicts, all or those of one verdict or of some customers."""
     newest = _newest_of_all([invoice_id])
     query = (
         select(
@@ -287,6 +297,8 @@ def lines(
     )
     if verdict is not None:
         query = query.where(newest.c.verdict == verdict.value)
+    if customer_ids is not None:
+        query = query.where(invoice_lines.c.customer_id.in_(customer_ids))
     if limit is not None or offset:
         query = query.limit(limit).offset(offset)
     return tuple(judged_of(row) for row in session.execute(query).mappings())
@@ -375,10 +387,6 @@ def _sharing(invoice_id: str) -> Any:
         .where(mine.c.invoice_id == invoice_id, other.c.invoice_id != invoice_id)
         .distinct()
     )
-
-
-def _ids(session: Session, invoice_id: str) -> Iterable[str]:
-    return session.execute(_sharing(invoice_id)).scalars()
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:

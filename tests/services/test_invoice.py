@@ -111,6 +111,20 @@ def test_an_invoice_behind_its_visits_is_found_from_the_rows_alone(session):
     assert invoices.rejudge_behind(session, now=at[3], policy=POLICY) == ()
 
 
+def test_judging_some_customers_again_gives_what_judging_all_gives(session):
+    """A verdict that depended on which lines were looked at would break this: duplicates and matches by start included."""
+    seed(session)
+    odd = [line(4, visit=VisitId("v3")), line(5, visit=None, start=START), line(6, customer=CustomerId("c2"))]
+    invoice_id, _ = judged(session, claim(line(1), line(2), line(3), *odd))
+    late_check_out(session, 3, now=LATER)
+    assert invoices.rejudge_behind(session, now=LATER, policy=POLICY) == (invoice_id,)
+    after = invoices.lines_of(session, invoice_id=invoice_id)
+    assert [each.version for each in after] == [1, 1, 2, 2, 1, 1]  # line 4 is line 3's duplicate: its minutes moved too
+    sums = invoices.judge(session, invoice_id=invoice_id, now=LATER + timedelta(days=1), policy=POLICY)
+    assert invoices.lines_of(session, invoice_id=invoice_id) == after
+    assert invoices.invoice(session, invoice_id=invoice_id).totals == sums
+
+
 def test_an_approved_invoice_still_gains_its_releases_and_stays_approved(session):
     """An approved invoice never changes: a later version of a verdict is the adjustment."""
     seed(session)
