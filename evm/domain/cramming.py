@@ -129,11 +129,12 @@ def _journey(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
-    """A visit and the same worker's next one on the same day. `crammed`: short, and only so could the next begin as early as it did."""
+    """A visit and the same worker's next one on the same day. `crammed`: `short`, and only so could the next begin as early as it did."""
 
     worker: WorkerId
     customer: CustomerId
     visit: VisitId
+    short: bool
     crammed: bool
     freed_seconds: int
     sentence: str
@@ -149,8 +150,9 @@ def by_worker(
 ) -> tuple[CrammingTest, ...]:
     """The test of every worker with at least the policy's number of pairs in the (four weeks of) visits, sorted by worker.
 
-    Chance is what other workers show: each pair's is the rate of crammed pairs other workers have with that customer, drawn towards
-    the rate of the locality's other workers. A customer who sends everyone away thus raises the chance, and flags nobody."""
+    Chance is what other workers show: how often that customer's visits are short, and how often the next then begins early, each drawn
+    towards the rate of the locality's other workers. A customer who sends everyone away thus raises the chance, and an honest worker
+    who goes on at once is not accused of it."""
     pairs = _pairs(visits, homes, modes, policy)
     counts = _Counts(pairs, localities)
     own: dict[WorkerId, list[_Pair]] = defaultdict(list)
@@ -195,11 +197,13 @@ def _pair(visit: Visit, one: Attendance, following: Visit, after: Attendance, jo
     early = seconds_between(after.start, following.planned_start)
     reached = one.start + timedelta(seconds=planned_seconds + journey)
     short = max(policy.cramming_freed_minutes_min * 60, policy.cramming_freed_share_min * planned_seconds)
-    crammed = freed >= short and early >= policy.cramming_early_minutes_min * 60 and reached > after.start
+    is_short = freed >= short
+    crammed = is_short and early >= policy.cramming_early_minutes_min * 60 and reached > after.start
     return _Pair(
         worker=one.worker,
         customer=one.customer,
         visit=visit.visit_id,
+        short=is_short,
         crammed=crammed,
         freed_seconds=freed,
         sentence=_pair_sentence(visit, one, following, after, (early, journey, reached), policy) if crammed else "",
@@ -226,15 +230,17 @@ def _pair_sentence(
 
 
 class _Counts:
-    """Pairs and crammed pairs by locality and by customer, so that each worker can be compared with everybody else."""
+    """Pairs, short visits and crammed pairs by locality and by customer, so that each worker can be compared with everybody else."""
 
     def __init__(self, pairs: Sequence[_Pair], localities: Mapping[CustomerId, LocalityId]) -> None:
         self._localities = localities
         self._all: Counter[object] = Counter()
+        self._short: Counter[object] = Counter()
         self._crammed: Counter[object] = Counter()
         for pair in pairs:
             for key in self._keys(pair):
                 self._all[key] += 1
+                self._short[key] += pair.short
                 self._crammed[key] += pair.crammed
 
     def _keys(self, pair: _Pair) -> tuple[object, ...]:
@@ -243,13 +249,25 @@ class _Counts:
         return (place, customer, (place, pair.worker), (customer, pair.worker))
 
     def chance(self, pair: _Pair, policy: Policy) -> float:
-        """The chance that this pair is crammed, by what other workers show."""
+        """The chance that this pair is crammed, by what other workers show: that the visit is short, and that the next then begins
+        early, which is granted at least the policy's share (after being sent away it is only natural to go on)."""
         place, customer, own_place, own_customer = self._keys(pair)
-        peers = self._all[place] - self._all[own_place]
-        rate = (self._crammed[place] - self._crammed[own_place]) / peers if peers else 0.0
-        others = self._all[customer] - self._all[own_customer]
-        crammed = self._crammed[customer] - self._crammed[own_customer]
-        return max(policy.cramming_chance_min, (crammed + _PEER_WEIGHT * rate) / (others + _PEER_WEIGHT))
+        short, seen = (self._others(counter, place, own_place) for counter in (self._short, self._all))
+        short_here, seen_here = (self._others(counter, customer, own_customer) for counter in (self._short, self._all))
+        crammed = self._others(self._crammed, place, own_place)
+        crammed_here = self._others(self._crammed, customer, own_customer)
+        is_short = _towards(short_here, seen_here, short / seen if seen else 0.0)
+        goes_on = _towards(crammed_here, short_here, crammed / short if short else 0.0)
+        return max(policy.cramming_chance_min, is_short * max(policy.cramming_goes_on_share_min, goes_on))
+
+    @staticmethod
+    def _others(counter: Counter[object], everyone: object, own: object) -> int:
+        return counter[everyone] - counter[own]
+
+
+def _towards(count: int, of: int, rate: float) -> float:
+    """The share `count` of `of`, drawn towards `rate` the more, the fewer there are."""
+    return (count + _PEER_WEIGHT * rate) / (of + _PEER_WEIGHT)
 
 
 def _tested(worker: WorkerId, pairs: list[_Pair], counts: _Counts, policy: Policy) -> CrammingTest:

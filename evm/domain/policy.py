@@ -45,3 +45,4 @@ class Policy:
     cramming_freed_share_min: float = 0.1
     cramming_early_minutes_min: int = 5
     cramming_chance_min: float = 0.01
+    cramming_goes_on_share_min: float = 0.25
