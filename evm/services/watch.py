@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from evm.domain.alerts.deadline import Deadline, Stage
 from evm.domain.alerts.judge import Judgement, Verdict, judge
 from evm.domain.alerts.rules.overdue_check_out import overdue_at
-from evm.domain.alerts.situation import Situation
+from evm.domain.alerts.situation import AlertKind, Situation
 from evm.domain.ids import CustomerId, VisitId
 from evm.domain.occurrences import is_away
 from evm.domain.period import care_day
@@ -18,6 +18,7 @@ from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services.alarms import raise_drafts
+from evm.services.blind import LOOK_AGAIN_AFTER, blind_since, page_blindness
 from evm.services.reconcile import reconcile_customer_days
 from evm.store import alerts as alert_store
 from evm.store import deadlines as deadline_store
@@ -91,12 +92,34 @@ def _round(session: Session, due: Sequence[DeadlineRow], now: datetime, policy: 
     if doubtful:
         reconcile_customer_days(session, pairs=doubtful, now=now, policy=policy)
         judged = _judged(session, due, planned, now, policy)
+    judged, paged = _unconfirmed(session, judged, planned, now, policy)
     verdicts = {d.deadline_id: j.verdict.value for d, j in judged.items() if j.verdict is not Verdict.WAIT}
     mine = deadline_store.judge(session, verdicts=verdicts, now=now)
     drafts = [draft for d, j in judged.items() if d.deadline_id in mine for draft in j.drafts]
     raised = raise_drafts(session, drafts=drafts, now=now)
     _conclude(session, [d for d, j in judged.items() if j.verdict is Verdict.ALERTED], planned, now, policy)
-    return raised
+    return (*paged, *raised)
+
+
+def _unconfirmed(
+    session: Session,
+    judged: dict[DeadlineRow, Judgement],
+    planned: Mapping[VisitId, PlannedVisit],
+    now: datetime,
+    policy: Policy,
+) -> tuple[dict[DeadlineRow, Judgement], tuple[int, ...]]:
+    """Missed visits of providers we are blind to are not judged but looked at again, and one grouped page says so."""
+    missed = [d for d, j in judged.items() if any(draft.kind is AlertKind.MISSED_VISIT for draft in j.drafts)]
+    providers = {planned[d.visit_id].provider_id for d in missed}
+    blind = blind_since(session, providers=providers, now=now, policy=policy) if providers else {}
+    paged: list[int] = []
+    for provider, since in blind.items():
+        theirs = [d for d in missed if planned[d.visit_id].provider_id == provider]
+        deadline_store.postpone(session, due_at={d.deadline_id: now + LOOK_AGAIN_AFTER for d in theirs})
+        judged |= {d: Judgement(verdict=Verdict.WAIT) for d in theirs}
+        overdue = [planned[d.visit_id] for d in theirs]
+        paged += page_blindness(session, provider=provider, since=since, overdue=overdue, now=now, policy=policy)
+    return judged, tuple(paged)
 
 
 def _judged(

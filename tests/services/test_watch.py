@@ -199,3 +199,28 @@ def test_several_watchers_raise_each_alert_once(engine: Engine, seeded: Session)
         thread.join()
     ids = [i for some in raised for i in some]
     assert len(ids) == len(set(ids)) == 60
+
+
+def test_blind_is_one_page_and_no_false_missed_and_ends_by_itself(seeded: Session) -> None:
+    """When ingest or the network is down, sixty missed visits would be sixty lies; silence would be worse."""
+    bring(seeded, claim(EventKind.HEARTBEAT, at=at(-30)))
+    urgent = planned_visit("v7", start=at(7), customer="c2", risk=Risk.TIME_CRITICAL)
+    publish(seeded, *(planned_visit(f"v{n}", start=at(n), customer=f"c{n % 2 + 1}") for n in range(7)), urgent)
+    assert sweep(seeded, 100) == [("blind", None, None)]
+    assert sweep(seeded, 102) == []
+    page = alerts.alert_list(seeded, kind="blind")[0]
+    assert "v7" in page.words
+    assert len(outbox.take(seeded, channel="notify", limit=9)) == 1
+    bring(seeded, claim(at=at(6)), now=at(103))
+    raised = sweep(seeded, 104)
+    assert ("missed visit", "missed", 0) in raised
+    found = {a.visit for a in alerts.alert_list(seeded, kind="missed visit")}
+    assert found == {"v0", "v1", "v2", "v3", "v4", "v5", "v7"}
+
+
+def test_one_phone_without_signal_is_not_blindness(seeded: Session) -> None:
+    """While others are heard of, a visit without a check-in is a missed visit."""
+    publish(seeded, *(planned_visit(f"v{n}", start=at(n), customer=f"c{n % 2 + 1}") for n in range(8)))
+    bring(seeded, claim(EventKind.HEARTBEAT, at=at(95), worker="w2", device="p2"))
+    assert ("missed visit", "missed", 0) in sweep(seeded, 100)
+    assert alerts.alert_list(seeded, kind="blind") == ()

@@ -21,6 +21,7 @@ class AlertKind(StrEnum):
     ASSISTANCE = "assistance"
     NO_REPLY = "no reply"
     REFUSED_MEDICINE = "refused medicine"
+    BLIND = "blind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,100 @@
+"""Blind is a state, not silence: when nothing comes from a provider although check-ins were expected, its overdue visits are unconfirmed,
+and one grouped page says so at once. Not a missed visit, and not one phone without signal: the others' events show that we see."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from evm.domain.alerts.situation import AlertDraft, AlertKind
+from evm.domain.ids import ProviderId, VisitId
+from evm.domain.period import care_day, in_zone
+from evm.domain.plan import PlannedVisit, Risk
+from evm.domain.policy import Policy
+from evm.services.alarms import raise_drafts
+from evm.store import alerts as alert_store
+from evm.store import ingest_state, plans
+
+EXPECTED_MIN = 7
+"""So many check-ins must have been expected before their absence says that we are blind (rules.md)."""
+
+LOOK_AGAIN_AFTER = timedelta(seconds=60)
+IMPORT_CHANNEL = "import"
+
+
+def blind_since(
+    session: Session, *, providers: Collection[ProviderId], now: datetime, policy: Policy
+) -> dict[ProviderId, datetime]:
+    """The blind ones of these providers and when each was last heard of: at least seven visits should have begun since then, the
+    last of them longer ago than lateness explains. A provider never heard of live is not blind: it has not begun."""
+    heard = _last_heard(session, providers)
+    blind: dict[ProviderId, datetime] = {}
+    for provider, last in sorted(heard.items()):
+        begun = _expected(session, provider, (last, now - timedelta(minutes=policy.late_minutes_max)), policy)
+        if begun >= EXPECTED_MIN:
+            blind[provider] = last
+    return blind
+
+
+def page_blindness(
+    session: Session,
+    *,
+    provider: ProviderId,
+    since: datetime,
+    overdue: Sequence[PlannedVisit],
+    now: datetime,
+    policy: Policy,
+) -> tuple[int, ...]:
+    """One grouped page for each spell of blindness, and one more whenever a time-critical visit falls overdue in it."""
+    critical = sorted({v.visit_id for v in overdue if v.risk is Risk.TIME_CRITICAL})
+    spell = _draft(provider, since.isoformat(), _words(provider, since, critical, policy), now)
+    raised = raise_drafts(session, drafts=[spell], now=now)
+    if raised:
+        return raised
+    named = " ".join(a.words for a in alert_store.alert_list(session, provider_id=provider, kind=AlertKind.BLIND.value))
+    critical = [visit for visit in critical if visit not in named]
+    more = [_draft(provider, f"{v}:{since.isoformat()}", _words(provider, since, [v], policy), now) for v in critical]
+    return raise_drafts(session, drafts=more, now=now)
+
+
+def _last_heard(session: Session, providers: Collection[ProviderId]) -> dict[ProviderId, datetime]:
+    heard: dict[ProviderId, datetime] = {}
+    for mark in ingest_state.watermarks(session):
+        if mark.provider in providers and mark.channel != IMPORT_CHANNEL:
+            heard[mark.provider] = max(mark.received_at, heard.get(mark.provider, mark.received_at))
+    return heard
+
+
+def _expected(session: Session, provider: ProviderId, between: tuple[datetime, datetime], policy: Policy) -> int:
+    since, until = between
+    if until <= since:
+        return 0
+    first, last = care_day(since, zone=policy.zone), care_day(until, zone=policy.zone)
+    planned = plans.planned_visits(
+        session,
+        provider_id=provider,
+        since_day=max(first, last - timedelta(days=1)),
+        until_day=last + timedelta(days=1),
+    )
+    return sum(v.workers_needed for v in planned if v.cancelled is None and since <= v.start < until)
+
+
+def _draft(provider: ProviderId, key: str, words: str, now: datetime) -> AlertDraft:
+    return AlertDraft(
+        kind=AlertKind.BLIND,
+        key=f"{AlertKind.BLIND.value}:{provider}:{key}",
+        provider=provider,
+        risk=Risk.TIME_CRITICAL,
+        due_at=now,
+        words=words,
+        pages=True,
+    )
+
+
+def _words(provider: ProviderId, since: datetime, critical: Sequence[VisitId], policy: Policy) -> str:
+    at = in_zone(since, zone=policy.zone)
+    named = f" Time-critical: {', '.join(critical)}." if critical else ""
+    return (
+        f"Nothing has come from provider {provider} since {at:%H:%M} although check-ins were expected: "
+        f"overdue visits are unconfirmed, not missed.{named}"
+    )
