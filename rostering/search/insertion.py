@@ -15,10 +15,6 @@ from rostering.constraint import Span
 from rostering.search.compiled import Compiled
 from rostering.search.state import SearchState
 
-TRIES_MAX = 12
-PAIR_TRIES_MAX = 6
-PAIRS_MAX = 20_000
-SIDE_MAX = 60
 ALL = 10**9
 
 
@@ -33,21 +29,32 @@ class Gap(NamedTuple):
     window: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Blinks:
-    """Overlooks a gap now and then, so that a greedy insertion does not always do the same."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How hard an insertion looks. With a random source it overlooks a gap now and then, so as not always to do the same.
 
-    rng: random.Random
-    rate: float
+    `singles` and `pairs` bound how many gaps of a visit are tried for rules of a run; `sides` how many of each half of
+    a double-up are paired.
+    """
 
-    def next_skip(self) -> int:
+    singles: int = 12
+    pairs: int = 6
+    sides: int = 60
+    rng: random.Random | None = None
+    overlook_rate: float = 0.01
+
+    def next_overlooked(self) -> int:
         """After how many gaps the next one is overlooked."""
-        return 1 + int(math.log(1.0 - self.rng.random()) / math.log(1.0 - self.rate))
+        if self.rng is None:
+            return ALL
+        return 1 + int(math.log(1.0 - self.rng.random()) / math.log(1.0 - self.overlook_rate))
 
 
-def gaps(
-    *, state: SearchState, d: int, k: int, window: Span, blinks: Blinks | None = None, keep: int = ALL
-) -> list[Gap]:
+QUICK = Look()
+THOROUGH = Look(singles=ALL, pairs=ALL, sides=ALL)
+
+
+def gaps(*, state: SearchState, d: int, k: int, window: Span, look: Look = THOROUGH, keep: int = ALL) -> list[Gap]:
     """Gaps where slot k of visit d fits by time, the `keep` cheapest at least, in no order.
 
     Rules of a run, such as breaks, are not looked at yet.
@@ -59,7 +66,7 @@ def gaps(
     weight, soft, runs, duties = compiled.problem.weights.travel, compiled.soft_cost[d][k], state.runs, compiled.duties
     found: list[Gap] = []
     bound = math.inf
-    skip = blinks.next_skip() if blinks is not None else ALL
+    overlooked = look.next_overlooked()
     for r in compiled.eligible[d][k]:
         duty = duties[r]
         end, home = duty.end, duty.home
@@ -86,9 +93,9 @@ def gaps(
                 last = hi
             if first > last:
                 continue
-            skip -= 1
-            if not skip and blinks is not None:
-                skip = blinks.next_skip()
+            overlooked -= 1
+            if not overlooked:
+                overlooked = look.next_overlooked()
                 continue
             found.append(Gap(cost, r, at, first, last, window))
         if len(found) > 3 * keep:
@@ -106,11 +113,9 @@ def pick_start(*, first: int, last: int, wanted: int | None, blocked: Sequence[S
     return min(free, key=lambda t: (abs(t - want), t), default=None)
 
 
-def insert(*, state: SearchState, d: int, blinks: Blinks | None = None, exhaustive: bool = False) -> bool:
+def insert(*, state: SearchState, d: int, look: Look = QUICK) -> bool:
     """Put visit d where it costs least, all of its slots or none; False when no gap takes it."""
-    if len(state.compiled.demands[d].slots) == 2:
-        return _insert_pair(state, d, blinks, PAIRS_MAX if exhaustive else PAIR_TRIES_MAX)
-    return _insert_single(state, d, blinks, PAIRS_MAX if exhaustive else TRIES_MAX)
+    return _insert_pair(state, d, look) if len(state.compiled.demands[d].slots) == 2 else _insert_single(state, d, look)
 
 
 def _late_cost(compiled: Compiled, d: int, start: int) -> int:
@@ -118,34 +123,33 @@ def _late_cost(compiled: Compiled, d: int, start: int) -> int:
     return 0 if due is None or start <= due else compiled.problem.weights.lateness * (start - due)
 
 
-def _insert_single(state: SearchState, d: int, blinks: Blinks | None, tries: int) -> bool:
+def _insert_single(state: SearchState, d: int, look: Look) -> bool:
     compiled = state.compiled
-    keep = ALL if tries >= PAIRS_MAX else tries
     options = [
         gap
         for window in compiled.windows[d]
-        for gap in gaps(state=state, d=d, k=0, window=window, blinks=blinks, keep=keep)
+        for gap in gaps(state=state, d=d, k=0, window=window, look=look, keep=look.singles)
     ]
     if compiled.demands[d].due is not None:
         options = [gap._replace(cost=gap.cost + _late_cost(compiled, d, gap.first)) for gap in options]
     options.sort()
     blocked = compiled.blocked(d, state.spans) if compiled.anchored[d] else []
-    for gap in options[:tries]:
+    for gap in options[: look.singles]:
         if not compiled.anchored[d]:
             run = state.with_stop(r=gap.r, at=gap.at, d=d, k=0, lo=gap.window[0], hi=gap.window[1])
             if run is not None and state.place(d=d, changed={gap.r: run}, slots={0: gap.r}, span=None):
                 return True
             continue
-        for wanted in _wishes(compiled, d, gap, keep):
+        for wanted in _wishes(compiled, d, gap, look):
             start = pick_start(first=gap.first, last=gap.last, wanted=wanted, blocked=blocked)
             if start is not None and _place_anchored(state, d, gap, start):
                 return True
     return False
 
 
-def _wishes(compiled: Compiled, d: int, gap: Gap, keep: int) -> tuple[int | None, ...]:
+def _wishes(compiled: Compiled, d: int, gap: Gap, look: Look) -> tuple[int | None, ...]:
     preferred = compiled.demands[d].preferred_start
-    return (preferred, gap.first, gap.last) if keep == ALL else (preferred,)
+    return (preferred, gap.first, gap.last) if look is THOROUGH else (preferred,)
 
 
 def _place_anchored(state: SearchState, d: int, gap: Gap, start: int) -> bool:
@@ -154,16 +158,15 @@ def _place_anchored(state: SearchState, d: int, gap: Gap, start: int) -> bool:
     return run is not None and state.place(d=d, changed={gap.r: run}, slots={0: gap.r}, span=span)
 
 
-def _insert_pair(state: SearchState, d: int, blinks: Blinks | None, keep: int) -> bool:
+def _insert_pair(state: SearchState, d: int, look: Look) -> bool:
     compiled = state.compiled
     sync = compiled.demands[d].sync
     blocked = compiled.blocked(d, state.spans)
-    side = ALL if keep >= PAIRS_MAX else SIDE_MAX
     for window in compiled.windows[d]:
         second = (window[0] + sync.min_seconds, window[1] + sync.max_seconds)
-        ones = sorted(gaps(state=state, d=d, k=0, window=window, blinks=blinks, keep=side))
-        twos = sorted(gaps(state=state, d=d, k=1, window=second, blinks=blinks, keep=side))
-        for one, two in _cheapest_pairs(compiled, d, ones, twos, keep):
+        ones = sorted(gaps(state=state, d=d, k=0, window=window, look=look, keep=look.sides))
+        twos = sorted(gaps(state=state, d=d, k=1, window=second, look=look, keep=look.sides))
+        for one, two in _cheapest_pairs(compiled, d, ones, twos, look.pairs):
             starts = _pair_starts(compiled, d, one, two, blocked)
             if starts is not None and _place_pair(state, d, (one, two), starts):
                 return True

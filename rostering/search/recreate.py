@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rostering.search.compiled import Compiled
-from rostering.search.insertion import Blinks, insert
+from rostering.search.insertion import QUICK, THOROUGH, Look, insert
 from rostering.search.runs import RunState
 from rostering.search.state import SearchState
 from rostering.stop import Progress, StopRule
@@ -36,7 +36,7 @@ def construct(*, compiled: Compiled) -> SearchState:
     """A first roster: pinned visits, then accepted pop-backs, then the rest by insertion, hardest first."""
     state = SearchState.empty(compiled=compiled)
     for d in sorted(state.absent, key=lambda d: _urgency(compiled, d)):
-        insert(state=state, d=d, exhaustive=compiled.fixed[d])
+        insert(state=state, d=d, look=THOROUGH if compiled.fixed[d] else QUICK)
     return state
 
 
@@ -126,6 +126,7 @@ def _remove_string(state: SearchState, r: int, c: int, rng: random.Random) -> bo
 
 
 def _recreate(state: SearchState, rng: random.Random) -> None:
+    """Puts absent visits back in a random order."""
     compiled = state.compiled
     order = list(state.absent)
     order.sort()
@@ -139,6 +140,6 @@ def _recreate(state: SearchState, rng: random.Random) -> None:
         order.sort(key=lambda d: compiled.windows[d][0] if compiled.windows[d] else (0, 0))
     if rng.random() < 0.8:
         order.sort(key=lambda d: -len(compiled.demands[d].slots))
-    blinks = Blinks(rng=rng, rate=0.01)
+    look = Look(rng=rng)
     for d in order:
-        insert(state=state, d=d, blinks=blinks)
+        insert(state=state, d=d, look=look)
