@@ -76,13 +76,17 @@ def serve(
     data: DataDir = DEFAULT_DATA,
     database: Database = None,
     broker: Annotated[str, typer.Option(help="embedded, or host:port of an MQTT broker.")] = "embedded",
-    port: Annotated[int | None, typer.Option(help="The site's (or the broker's) port.")] = None,
+    port: Annotated[int | None, typer.Option(help="The site's port; 8080 by default, 0 takes a free one.")] = None,
+    broker_port: Annotated[
+        int | None, typer.Option(help="The embedded broker's port; 1883 by default, 0 takes a free one.")
+    ] = None,
     name: Annotated[str, typer.Option(help="This process's own broker credential, for example ingest-1.")] = "ingest-1",
 ) -> None:
     """Run the server: everything in one process, or one part of it."""
-    from api.serve import run_part
+    from api.serve import Ports, run_part
 
-    raise typer.Exit(run_part(part=part, data=data, database=database, broker=broker, port=port, name=name))
+    ports = Ports(site=port, broker=broker_port)
+    raise typer.Exit(run_part(part=part, data=data, database=database, broker=broker, ports=ports, name=name))
 
 
 @app.command()

@@ -32,6 +32,14 @@ SITE_PORT: Final = 8080
 HUNG_SECONDS_MAX: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where to listen: None the usual port, 0 a free one."""
+
+    site: int | None = None
+    broker: int | None = None
+
+
 class SiteThread:
     """uvicorn in a thread of its own. `port` 0 takes a free one; `port` after `start` tells which."""
 
@@ -157,12 +165,12 @@ def make_site(parts: Parts, settings: Settings, *, ingest: Ingest | None, host: 
     return SiteThread(app=app, host=host, port=port)
 
 
-def run_part(*, part: Part, data: Path, database: str | None, broker: str, port: int | None, name: str) -> int:
+def run_part(*, part: Part, data: Path, database: str | None, broker: str, ports: Ports, name: str) -> int:
     """Run one part (or all) until SIGTERM or SIGINT; the process's exit code. Errors that a person can mend end with their sentence."""
     settings = Settings.from_file(data / "popback.toml" if (data / "popback.toml").exists() else None)
     parts = open_parts(data=data, database=database)
     try:
-        running = _start_part(part=part, parts=parts, settings=settings, broker=broker, port=port, name=name)
+        running = _start_part(part=part, parts=parts, settings=settings, broker=broker, ports=ports, name=name)
     except (RuntimeError, OSError) as error:
         sys.stderr.write(f"popback: {error}\n")
         return 1
@@ -179,23 +187,23 @@ class Running:
     hung: Callable[[], bool] = lambda: False
 
 
-def _start_part(*, part: Part, parts: Parts, settings: Settings, broker: str, port: int | None, name: str) -> Running:
+def _start_part(*, part: Part, parts: Parts, settings: Settings, broker: str, ports: Ports, name: str) -> Running:
     starters: dict[str, Callable[[], Running]] = {
-        "all": lambda: _start_all(parts, settings, broker=broker, port=port),
-        "api": lambda: _start_api(parts, settings, port=port),
+        "all": lambda: _start_all(parts, settings, broker=broker, ports=ports),
+        "api": lambda: _start_api(parts, settings, ports=ports),
         "ingest": lambda: _start_ingest(parts, settings, broker=broker, name=name),
         "watch": lambda: _start_watch(parts),
-        "broker": lambda: _start_broker(parts, port=port),
+        "broker": lambda: _start_broker(parts, ports=ports),
     }
     return starters[part]()
 
 
-def _start_all(parts: Parts, settings: Settings, *, broker: str, port: int | None) -> Running:
+def _start_all(parts: Parts, settings: Settings, *, broker: str, ports: Ports) -> Running:
     server = Server(
         parts=parts,
         settings=settings,
-        site_port=SITE_PORT if port is None else port,
-        broker_port=BROKER_PORT,
+        site_port=SITE_PORT if ports.site is None else ports.site,
+        broker_port=BROKER_PORT if ports.broker is None else ports.broker,
         outside_broker=None if broker == "embedded" else address_of(broker),
     )
     server.start()
@@ -205,9 +213,13 @@ def _start_all(parts: Parts, settings: Settings, *, broker: str, port: int | Non
     return Running(stop=server.stop, hung=lambda: client.silent_seconds > HUNG_SECONDS_MAX)
 
 
-def _start_api(parts: Parts, settings: Settings, *, port: int | None) -> Running:
+def _start_api(parts: Parts, settings: Settings, *, ports: Ports) -> Running:
     site = make_site(
-        parts, settings, ingest=make_ingest(parts, settings), host="127.0.0.1", port=SITE_PORT if port is None else port
+        parts,
+        settings,
+        ingest=make_ingest(parts, settings),
+        host="127.0.0.1",
+        port=SITE_PORT if ports.site is None else ports.site,
     )
     site.start()
     _say(f"site http://{site.host}:{site.port}")
@@ -230,8 +242,8 @@ def _start_watch(parts: Parts) -> Running:
     return Running(stop=pulse.stop)
 
 
-def _start_broker(parts: Parts, *, port: int | None) -> Running:
-    broker = embedded_broker(parts, host="127.0.0.1", port=BROKER_PORT if port is None else port)
+def _start_broker(parts: Parts, *, ports: Ports) -> Running:
+    broker = embedded_broker(parts, host="127.0.0.1", port=BROKER_PORT if ports.broker is None else ports.broker)
     broker.start()
     _say(f"broker {broker.host}:{broker.port}")
     return Running(stop=broker.stop)

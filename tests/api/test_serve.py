@@ -1,0 +1,72 @@
+"""The server as one process: starts on free ports, takes an event from a phone on the command line, ends when told."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from api.parts import open_parts
+from api.tour import plan_tour
+from tests import factories
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def _popback(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "api.cli", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _said(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Reads standard error until a line matches; fails when the process ends first."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if found := re.search(pattern, line):
+            return found
+    pytest.fail(f"the process ended without saying {pattern}: {''.join(lines)}")
+
+
+@pytest.mark.slow
+def test_a_visit_can_be_followed_from_a_phone_on_the_command_line_to_stored_evidence(tmp_path: Path) -> None:
+    """Broken when the README's tour is: the server does not come up, the phone gets no receipt, or SIGTERM does not end it cleanly."""
+    data = tmp_path / "data"
+    server = _popback("serve", "all", "--data", str(data), "--port", "0", "--broker-port", "0", cwd=tmp_path)
+    try:
+        found = _said(server, r"site (http://\S+)  broker (\S+):(\d+)")
+        with urllib.request.urlopen(found[1] + "/health", timeout=10) as answer:
+            assert answer.status == 200
+        parts = open_parts(data=data)
+        with parts.sessions.begin() as session:
+            factories.seed(session)
+        carried = plan_tour(parts, host=found[2], port=int(found[3]), directory=tmp_path / "phone")
+        for kind in ("check-in", "check-out"):
+            phone = _popback("phone", kind, "--phone", str(tmp_path / "phone"), "--json", cwd=tmp_path)
+            out, err = phone.communicate(timeout=60)
+            assert phone.returncode == 0, err
+            assert json.loads(out)["state"] == "received"
+        with parts.sessions() as session:
+            rows = session.execute(
+                text("select kind, visit_id, grade_time, grade_place from evidence order by log_index")
+            ).all()
+        assert [tuple(row) for row in rows] == [("check_in", "v-tour", "A", "A"), ("check_out", "v-tour", "A", "A")]
+        assert carried.visit == "v-tour"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        _, rest = server.communicate(timeout=30)
+    assert server.returncode == 0
+    assert "Traceback" not in rest
