@@ -94,7 +94,7 @@ class _Servers:
         if part == "broker" and self._mosquitto is not None:
             self._mosquitto.start()
             return
-        options = ["--port", str(self.port)] if part == "broker" else ["--broker", f"127.0.0.1:{self.port}"]
+        options = ["--broker-port", str(self.port)] if part == "broker" else ["--broker", f"127.0.0.1:{self.port}"]
         command = [
             sys.executable,
             "-m",
