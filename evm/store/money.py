@@ -3,7 +3,6 @@
 Verdicts are appended, version by version; a line's newest version is its verdict."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from evm.store.money_rows import (
     ChargeRow,
     JudgedLine,
     StoredInvoice,
+    charge_values,
     heading_of,
     judged_of,
     line_of,
@@ -70,7 +70,7 @@ def agreements(
 
 def append_charges(session: Session, *, charges: Sequence[ChargeRow]) -> None:
     """Append the charges of visit versions that have none yet."""
-    rows = [asdict(charge) for charge in charges]
+    rows = [charge_values(charge) for charge in charges]
     if rows:
         session.connection().execute(insert(charges_table), rows)
 

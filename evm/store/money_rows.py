@@ -46,6 +46,22 @@ class JudgedLine:
     judged_at: datetime | None
 
 
+def charge_values(charge: ChargeRow) -> dict[str, Any]:
+    """A charge as its row."""
+    return {
+        "visit_key": charge.visit_key,
+        "visit_version": charge.visit_version,
+        "slot": charge.slot,
+        "line": charge.line,
+        "agreement_id": charge.agreement_id,
+        "agreement_version": charge.agreement_version,
+        "minutes": charge.minutes,
+        "pence": charge.pence,
+        "rule": charge.rule,
+        "words": charge.words,
+    }
+
+
 def line_values(invoice_id: str, line: ClaimLine) -> dict[str, Any]:
     """A claim line as its row."""
     return {
