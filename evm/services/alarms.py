@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from evm.domain.alerts.judge import drafts_of
 from evm.domain.alerts.situation import AlertDraft, Situation
-from evm.domain.evidence import EventKind, Evidence
+from evm.domain.evidence import Evidence
 from evm.domain.ids import CustomerId
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
@@ -20,8 +20,6 @@ from evm.store.outbox import OutboxRow
 
 DETECTED_LATE_AFTER = timedelta(seconds=60)
 """An alert raised longer than this after it was due says so: popback itself was late, not only the worker."""
-
-_RAISED_BY_EVENT = frozenset({EventKind.ASSISTANCE, EventKind.NO_REPLY})
 
 
 def raise_drafts(session: Session, *, drafts: Sequence[AlertDraft], now: datetime) -> tuple[int, ...]:
@@ -37,10 +35,8 @@ def raise_drafts(session: Session, *, drafts: Sequence[AlertDraft], now: datetim
 def raise_from_evidence(session: Session, *, rows: Sequence[NewRow], now: datetime, policy: Policy) -> tuple[int, ...]:
     """What every alert rule makes of these events, the moment they are stored: assistance, no reply, a refused medicine."""
     events = [row.evidence for row in rows]
-    events = [e for e in events if e.kind in _RAISED_BY_EVENT or any(not task.done for task in e.tasks)]
-    if not events:
-        return ()
-    days = {(e.customer, care_day(e.at, zone=policy.zone)) for e in events if e.customer is not None}
+    undone = [e for e in events if any(not task.done for task in e.tasks)]
+    days = {(e.customer, care_day(e.at, zone=policy.zone)) for e in undone if e.customer is not None}
     critical = _time_critical(session, days)
     drafts = [draft for e in events for draft in drafts_of(_situation(e, critical, policy), now=now)]
     return raise_drafts(session, drafts=drafts, now=now)
