@@ -33,12 +33,10 @@ def free_port() -> int:
     while True:
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind(
+                    ("", port)
+                )  # on every address, and strictly: a port that lingers from an earlier server is not free
             except OSError:
                 continue
             return port

@@ -41,8 +41,8 @@ class Will:
 
 
 class Link:
-    """`on_ready` after each connection's subscriptions are granted, `on_message(topic, message)`, `on_down` when it breaks, `on_tick` about
-    once a second while connected. All on the network's thread."""
+    """`on_ready` after each connection's subscriptions are granted, `on_message(topic, message)`, `on_down` when it breaks or could not
+    be made, `on_tick` about once a second while connected. All on the network's thread."""
 
     def __init__(
         self,
@@ -185,9 +185,8 @@ class Link:
             return
         self._client = None
         self.failures += 1
-        was_ready, self.ready = self.ready, False
-        if was_ready:
-            self._on_down()
+        self.ready = False
+        self._on_down()
         if self._wanted:
             self._network.call_later(seconds=self._backoff_seconds(), function=self._attempt)
 

@@ -21,7 +21,7 @@ import httpx
 
 from devices.messages import strict_json, v1
 from devices.messages.strict_json import Refused
-from devices.phone.fallback import Fallback
+from devices.phone.fallback import TIMEOUT_SECONDS, Fallback
 from devices.phone.link import Endpoint, Link, Will
 from devices.phone.network import Network
 from devices.phone.outbox import Entry, HeldChallenge, Outbox
@@ -78,6 +78,8 @@ class Phone:
         self._asked: dict[int, float] = {}
         self._pump_queued = False
         self._posting = False
+        self._poster: threading.Thread | None = None
+        self._closed = False
         name = username(provider=provider, device=device)
         self._fallback = (
             None if fallback_url is None else Fallback(base_url=fallback_url, username=name, password=password)
@@ -172,7 +174,10 @@ class Phone:
 
     def close(self) -> None:
         """Disconnect and let go of the outbox (and of the network, if it is this phone's own)."""
+        self._closed = True
         self.disconnect()
+        if self._poster is not None:
+            self._poster.join(timeout=TIMEOUT_SECONDS)
         if self._owns_network:
             self._network.stop()
         with self._lock:
@@ -229,6 +234,7 @@ class Phone:
 
     def _down(self) -> None:
         self._in_flight.clear()
+        self._post_soon()
 
     def _tick(self) -> None:
         """Send again what has had no receipt for long: ever more slowly, so that a slow server is not buried."""
@@ -315,14 +321,17 @@ class Phone:
 
     def _post_soon(self) -> None:
         """MQTT keeps failing: post what waits, on a thread of its own so that the network goes on."""
-        if self._fallback is None or self._posting or self._link.failures < FALLBACK_AFTER_FAILURES:
+        failing = self._link.failures >= FALLBACK_AFTER_FAILURES
+        if self._fallback is None or self._posting or self._closed or not failing or not self._outbox.pending:
             return
         self._posting = True
-        threading.Thread(target=self._post, name="phone-fallback", daemon=True).start()
+        self._poster = threading.Thread(target=self._post, name="phone-fallback", daemon=True)
+        self._poster.start()
 
     def _post(self) -> None:
         try:
-            self.post_pending()
+            while self.post_pending() and not self._link.ready and not self._closed:
+                continue
         except (httpx.HTTPError, Refused) as error:
             _LOG.info("%s.%s cannot post: %s", self.provider, self.device, error)
         finally:
