@@ -19,6 +19,7 @@ LINE_PENCE_MAX: Final = 1_000_000
 SLOT_MAX: Final = 9
 NUMBER_LENGTH_MAX: Final = 40
 INTEGER_MAX: Final = 2**31 - 1
+YEARS: Final = range(2000, 2200)
 
 
 class InvoiceRefused(ValueError):  # noqa: N818 -- a refused command, named as what happened
@@ -108,17 +109,17 @@ def _check_whole(field: str, value: object, *, least: int, most: int) -> None:
 
 
 def _check_ids(where: str, line: ClaimLine) -> None:
-    named: Iterable[tuple[str, str | None]] = (
+    named: Iterable[tuple[str, object]] = (
         ("visit", line.visit),
         ("customer", line.customer),
         ("worker", line.worker),
     )
     for name, value in named:
-        if value is not None and not is_id(value):
+        if value is not None and not (isinstance(value, str) and is_id(value)):
             words = "must be an id: 1 to 32 lower-case letters, digits and hyphens"
             raise InvoiceRefused(field=f"{where}.{name}", words=words)
-    if line.start.tzinfo is None:
-        raise InvoiceRefused(field=f"{where}.start", words="must have a UTC offset")
+    if line.start.tzinfo is None or line.start.year not in YEARS:
+        raise InvoiceRefused(field=f"{where}.start", words="must have a UTC offset and a year from 2000 to 2199")
 
 
 def _check_total(invoice: InvoiceClaim) -> None:

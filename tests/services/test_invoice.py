@@ -1,7 +1,7 @@
 """An invoice from the provider's file to its verdicts, through the database."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -233,7 +233,10 @@ def test_an_amount_that_is_not_whole_pence_is_refused(session, amount):
         ({"line_no": 0}, "line_no"),
         ({"visit": VisitId("v1'; --")}, "visit"),
         ({"customer": CustomerId("")}, "customer"),
+        ({"worker": 7}, "worker"),
         ({"start": datetime(2026, 11, 2, 9)}, "start"),
+        ({"start": datetime(9999, 12, 31, 23, 59, tzinfo=UTC)}, "start"),
+        ({"start": datetime(1, 1, 1, tzinfo=UTC)}, "start"),
     ],
 )
 def test_a_line_that_cannot_be_true_is_named(session, changes, field):
