@@ -161,7 +161,7 @@ def _answered(
     if reason:
         return _refused(session, request, reason, others=(), policy=policy), None
     enough = has_notice(asked_at=request.asked_at, wanted_at=at, notice_hours=policy.popback_notice_hours)
-    places = find_places(session, visit=visit, policy=policy)
+    places = find_places(session, visit=visit, policy=policy, limit=1 if enough else NEAREST_TIMES_MAX)
     if not enough:
         reason = f"A pop-back is promised with {policy.popback_notice_hours} hours' notice; there are fewer."
         soon = [start for start in places.starts if start > now]

@@ -17,7 +17,7 @@ from evm.domain.policy import Policy
 from evm.services import roster as roster_service
 from evm.services.roster_body import stops_of
 from evm.services.roster_drafts import Prepared, add_hand_made, prepare
-from evm.services.roster_problem import Day, Wishes, problem_of
+from evm.services.roster_problem import Day, Wishes, demands_of
 from evm.store import rosters
 from rostering.explain import score
 from rostering.popback import Offer, insert, offers
@@ -64,8 +64,8 @@ class Places:
         return tuple(sorted({place.start for place in self.places}))
 
 
-def find_places(session: Session, *, visit: PlannedVisit, policy: Policy) -> Places:
-    """Look for workers who could make the visit within its flexibility; nothing is stored."""
+def find_places(session: Session, *, visit: PlannedVisit, policy: Policy, limit: int = PLACES_MAX) -> Places:
+    """Look for up to `limit` ways to make the visit within its flexibility; nothing is stored."""
     prepared = prepare(
         session,
         locality_id=visit.locality_id,
@@ -76,7 +76,7 @@ def find_places(session: Session, *, visit: PlannedVisit, policy: Policy) -> Pla
         wishes=Wishes(),
     )
     base = _base_roster(session, prepared)
-    within = with_visit(prepared, visit, policy=policy)
+    within = with_visit(prepared, visit)
     demand = within.problem.demand_by_id()[visit.visit_id]
     window = demand.windows[0]
     found = offers(
@@ -85,7 +85,7 @@ def find_places(session: Session, *, visit: PlannedVisit, policy: Policy) -> Pla
         demand=demand,
         earliest=window.earliest,
         latest=window.latest,
-        limit=PLACES_MAX,
+        limit=limit,
     )
     places = [_placed(visit, offer, base, within, policy=policy) for offer in found.offers]
     if not places and prepared.day.published is None:
@@ -105,7 +105,7 @@ def put_in_roster(session: Session, *, placed: Placed, by: str, now: datetime, p
     return roster_id
 
 
-def with_visit(prepared: Prepared, visit: PlannedVisit, *, policy: Policy) -> Prepared:
+def with_visit(prepared: Prepared, visit: PlannedVisit) -> Prepared:
     """The same day with one more planned visit in it."""
     day = prepared.day
     more = replace(
@@ -114,7 +114,11 @@ def with_visit(prepared: Prepared, visit: PlannedVisit, *, policy: Policy) -> Pr
         agreed={**day.agreed, visit.visit_id: visit.start},
         by_id={**day.by_id, visit.visit_id: visit},
     )
-    return replace(prepared, day=more, problem=problem_of(more, policy=policy, wishes=prepared.wishes))
+    own = [each for each in more.visits if each.customer_id == visit.customer_id]
+    again = {demand.id: demand for demand in demands_of(more, visits=own, wishes=prepared.wishes)}
+    known = prepared.problem.demand_by_id() | again
+    problem = replace(prepared.problem, demands=tuple(known[each.visit_id] for each in more.visits))
+    return replace(prepared, day=more, problem=problem)
 
 
 def standing_roster(*, body: Mapping[str, Any], day: Day, problem: Problem) -> Roster:

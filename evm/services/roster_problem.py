@@ -4,7 +4,7 @@ Not the solving and not the keeping of rosters (evm.services.roster).
 Times in a Problem are seconds since local midnight of the day (elapsed seconds: a day of clock change has 23 or 25 hours)."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -137,17 +137,11 @@ def load_day(session: Session, *, locality_id: LocalityId, provider_id: Provider
 def problem_of(day: Day, *, policy: Policy, wishes: Wishes) -> shape.Problem:
     """Translate the day. Raises ProblemError for data no roster can be asked about (a pin naming a worker of another locality)."""
     homes = [day.customers[customer_id].home for customer_id in sorted(day.customers)]
-    place_of = {customer_id: number for number, customer_id in enumerate(sorted(day.customers))}
     homes += [worker.home for worker in day.workers]
-    pins = {**standing_pins(day), **wishes.pins}
-    gaps = _gaps(day, minutes_max=wishes.customer_gap_minutes)
     return shape.Problem(
-        demands=tuple(
-            _demand(day, visit, place=place_of[visit.customer_id], gap=gaps[visit.visit_id], pins=pins, wishes=wishes)
-            for visit in day.visits
-        ),
+        demands=demands_of(day, visits=day.visits, wishes=wishes),
         workers=tuple(
-            _worker(day, worker, place=len(place_of) + number, policy=policy, wishes=wishes)
+            _worker(day, worker, place=len(day.customers) + number, policy=policy, wishes=wishes)
             for number, worker in enumerate(day.workers)
         ),
         travel=travel_of(homes=homes, policy=policy),
@@ -159,6 +153,26 @@ def problem_of(day: Day, *, policy: Policy, wishes: Wishes) -> shape.Problem:
             changed=wishes.changed_points,
             unfilled=UNFILLED_POINTS[Risk.STANDARD],
         ),
+    )
+
+
+def demands_of(day: Day, *, visits: Sequence[PlannedVisit], wishes: Wishes) -> tuple[shape.Demand, ...]:
+    """The demands of some of the day's visits, in their order."""
+    place_of = {customer_id: number for number, customer_id in enumerate(sorted(day.customers))}
+    pins = {**standing_pins(day), **wishes.pins}
+    gaps = _gaps(day, minutes_max=wishes.customer_gap_minutes)
+    known = frozenset(worker.worker_id for worker in day.workers)
+    return tuple(
+        _demand(
+            day,
+            visit,
+            place=place_of[visit.customer_id],
+            gap=gaps[visit.visit_id],
+            pin=pins.get(visit.visit_id, Pin()),
+            preferred=_preferred(day, day.customers[visit.customer_id], size=wishes.core_team_size) & known,
+            known=known,
+        )
+        for visit in visits
     )
 
 
@@ -227,12 +241,17 @@ def _gaps(day: Day, *, minutes_max: int) -> dict[VisitId, int]:
 
 
 def _demand(
-    day: Day, visit: PlannedVisit, *, place: int, gap: int, pins: Mapping[VisitId, Pin], wishes: Wishes
+    day: Day,
+    visit: PlannedVisit,
+    *,
+    place: int,
+    gap: int,
+    pin: Pin,
+    preferred: frozenset[str],
+    known: frozenset[WorkerId],
 ) -> shape.Demand:
     customer = day.customers[visit.customer_id]
     start, flexible = day.second(day.agreed[visit.visit_id]), visit.flexible_minutes * 60
-    known = {worker.worker_id for worker in day.workers}
-    pin = pins.get(visit.visit_id, Pin())
     was = tuple(worker for worker in visit.rostered if worker in known and worker is not None)
     return shape.Demand(
         id=visit.visit_id,
@@ -244,7 +263,7 @@ def _demand(
         gender=customer.gender_required,
         language=customer.language_required,
         excluded_workers=frozenset(customer.workers_excluded),
-        preferred_workers=_preferred(day, customer, size=wishes.core_team_size) & known,
+        preferred_workers=preferred,
         pinned_workers=pin.workers,
         pinned_start=None if pin.start is None else day.second(pin.start),
         published_workers=was if day.published is not None else (),
@@ -256,7 +275,7 @@ def _demand(
 
 def _preferred(day: Day, customer: Customer, *, size: int) -> frozenset[str]:
     """Those the customer named and the commonest of the past 28 days (ties by id)."""
-    counted = Counter(dict(day.attended.get(customer.customer_id, {})))
+    counted = day.attended.get(customer.customer_id, {})
     common = sorted(counted, key=lambda worker: (-counted[worker], worker))[:size]
     return frozenset(customer.workers_preferred) | frozenset(common)
 

@@ -14,8 +14,10 @@ from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy
 from evm.domain.policy import Policy
 from evm.domain.popback import AlternativeKind, PopbackState, has_notice
 from evm.services import popback, roster
+from evm.services.popback_places import with_visit
 from evm.services.roster_body import stops_of
-from evm.services.roster_problem import Wishes
+from evm.services.roster_drafts import prepare
+from evm.services.roster_problem import Wishes, input_sha256
 from evm.store import deadlines, evidence, plans, popbacks, rosters
 from tests import factories
 from tests.planning import LOCALITY, MONDAY, PROVIDER, a_customer, a_visit, a_worker, home, instant, settle
@@ -307,3 +309,15 @@ def test_the_office_sees_ranked_places_and_nothing_is_stored(session: Session) -
 
 def _day(session: Session) -> Any:
     return plans.planned_visits(session, since_day=MONDAY, until_day=TUESDAY)
+
+
+def test_a_day_with_one_more_visit_is_the_same_question_as_one_read_anew(session: Session) -> None:
+    """The promise is checked against the day with the pop-back in it: that must be the day the roster will be made for."""
+    settle(session)
+    plans.add_planned_visits(session, visits=[a_visit("v1"), a_visit("v2", at=instant(13, 40)), a_visit("v3")])
+    before = prepare(session, seed=0, policy=POLICY, wishes=QUICK, **WHERE)
+    extra = a_visit("p1", at=instant(13), popback=True)
+    plans.add_planned_visits(session, visits=[extra])
+    after = prepare(session, seed=0, policy=POLICY, wishes=QUICK, **WHERE)
+    assert input_sha256(with_visit(before, extra).problem) == input_sha256(after.problem)
+    assert input_sha256(before.problem) != input_sha256(after.problem)
