@@ -79,7 +79,9 @@ def seconds_between(start: datetime, end: datetime) -> int:
     """Elapsed whole seconds from `start` to `end`, both aware (negative when `end` is first)."""
     assert start.tzinfo is not None
     assert end.tzinfo is not None
-    elapsed = end.astimezone(UTC) - start.astimezone(UTC)
+    if start.tzinfo is not UTC or end.tzinfo is not UTC:
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
+    elapsed = end - start
     return elapsed.days * 86400 + elapsed.seconds
 
 

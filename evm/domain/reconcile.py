@@ -271,6 +271,8 @@ def _judged(record: SlotRecord, visit: PlannedVisit, file: _File, policy: Policy
         *visit_findings.against_plan(attendance, visit, record.rostered, policy),
         *visit_findings.of_absence(file.absences, start=attendance.start, end=attendance.end),
     ]
+    if not found:
+        return record
     findings = visit_findings.ordered(replace(one, slot=record.slot) for one in found)
     return replace(record, attendance=replace(attendance, findings=findings))
 

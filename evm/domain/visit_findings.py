@@ -37,9 +37,14 @@ FLAG_WORDS: Final[Mapping[str, tuple[FindingCode, str]]] = MappingProxyType(
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each finding once, by code, slot and words."""
-    return tuple(
-        sorted(set(findings), key=lambda one: (one.code, -1 if one.slot is None else one.slot, one.words, one.evidence))
-    )
+    distinct = set(findings)
+    if len(distinct) <= 1:
+        return tuple(distinct)
+    return tuple(sorted(distinct, key=_place))
+
+
+def _place(one: Finding) -> tuple[str, int, str, tuple[str, ...]]:
+    return one.code, -1 if one.slot is None else one.slot, one.words, one.evidence
 
 
 def of_evidence(events: Sequence[Evidence]) -> list[Finding]:
@@ -79,13 +84,20 @@ def _punctuality(attendance: Attendance, visit: PlannedVisit, policy: Policy) ->
     if attendance.start is None:
         return []
     late_seconds = seconds_between(visit.start, attendance.start)
-    times = f"Checked in at {clock(attendance.start, policy=policy)}"
-    planned = f"the planned start of {clock(visit.start, policy=policy)}"
     if late_seconds > policy.late_minutes_max * 60:
-        return [_on(FindingCode.LATE, f"{times}, {late_seconds // 60} minutes after {planned}.", attendance)]
+        return [_on(FindingCode.LATE, _start_words(attendance.start, visit, late_seconds, "after", policy), attendance)]
     if -late_seconds > policy.early_minutes_max * 60:
-        return [_on(FindingCode.EARLY, f"{times}, {-late_seconds // 60} minutes before {planned}.", attendance)]
+        return [
+            _on(FindingCode.EARLY, _start_words(attendance.start, visit, -late_seconds, "before", policy), attendance)
+        ]
     return []
+
+
+def _start_words(start: datetime, visit: PlannedVisit, seconds: int, side: str, policy: Policy) -> str:
+    return (
+        f"Checked in at {clock(start, policy=policy)}, {seconds // 60} minutes {side} the planned start of "
+        f"{clock(visit.start, policy=policy)}."
+    )
 
 
 def _length(attendance: Attendance, visit: PlannedVisit, policy: Policy) -> list[Finding]:

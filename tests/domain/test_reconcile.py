@@ -100,7 +100,7 @@ def test_of_two_claims_for_one_slot_the_earlier_check_in_wins():
     assert attendance(second).waits
 
 
-def test_a_claim_of_a_cancelled_or_unknown_visit_is_an_unplanned_attendance():
+def test_row_28_a_claim_of_a_cancelled_or_unknown_visit_is_an_unplanned_attendance():
     """Broken (bad-input 28): such evidence would vanish, or be paid."""
     called_off = planned(cancelled=Cancellation(at=at("07:00"), by=CancelledBy.CUSTOMER, reason="family visits"))
     for name in ("v1", "v-unknown"):
@@ -120,7 +120,7 @@ def test_a_different_worker_than_rostered_is_a_match_with_a_finding():
     assert codes(visit) == {"another worker than rostered"}
 
 
-def test_a_forgotten_check_out_pays_nothing():
+def test_row_27_a_forgotten_check_out_pays_nothing():
     """Broken (bad-input 27): an open stay would be paid by guess."""
     visit = only(visits_of([planned()], [check_in("09:00"), check_in("09:50", customer="c2")]))
     assert attendance(visit).payable_seconds == 0
@@ -148,7 +148,7 @@ def test_an_amendment_pays_only_when_a_second_person_approved_it():
     assert attendance(visit).check_in == "w1-c1-check_in-02090000"
 
 
-def test_an_amendment_is_held_beyond_the_travel_feasible_end():
+def test_row_27_an_amendment_is_held_beyond_the_travel_feasible_end():
     """Broken (bad-input 27): a forgotten check-out could be amended over the next customer's visit."""
     said = amendment("12:00", since=None, until="09:45", by="manager")
     # 3,000 m by car: ceil(3.6 * 1.3 * 3000 / 22) = 639 s, so the worker left for 09:40 at 09:29:21 at the latest.
@@ -355,7 +355,7 @@ def test_an_attendance_may_cross_midnight_and_belongs_to_the_planned_starts_care
     assert attendance(visit).minutes == 110
 
 
-def test_an_event_nine_days_old_still_makes_its_visit():
+def test_row_25_an_event_nine_days_old_still_makes_its_visit():
     """Broken (bad-input 25): late evidence would be dropped."""
     events = [check_in("09:00", received_at=at("09:00", day=9)), check_out("09:30", received_at=at("09:00", day=9))]
     assert only(visits_of([planned()], events)).outcome is VisitOutcome.DELIVERED
