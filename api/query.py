@@ -1,6 +1,7 @@
-"""The strictness of query strings: no key unknown to the route, none twice, no control characters. Not their values (the routes' models)."""
+"""The strictness of query strings: no key unknown to the route, none twice. Not their values (the routes' models)."""
 
 from collections.abc import Callable
+from datetime import date
 from functools import lru_cache
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -13,6 +14,7 @@ from api.problems import Problem
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 VisitKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:-]{1,80}$")]
 AlertNumber = Annotated[int, Field(ge=1, le=2**62)]
+CareDay = Annotated[date, Field(ge=date(2020, 1, 1), le=date(2099, 12, 31))]
 PageNumber = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -26,6 +28,7 @@ class PageQuery(Strict):
     """Which page of a list."""
 
     page: PageNumber = 1
+
 
 
 def strict_query(request: Request) -> None:
@@ -51,4 +54,4 @@ def query_keys(endpoint: Callable[..., object]) -> frozenset[str]:
     return frozenset(names)
 
 
-__all__ = ["AlertNumber", "Id", "PageNumber", "PageQuery", "Strict", "VisitKey", "strict_query"]
+__all__ = ["AlertNumber", "CareDay", "Id", "PageNumber", "PageQuery", "Strict", "VisitKey", "strict_query"]

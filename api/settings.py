@@ -1,4 +1,4 @@
-"""What the site is told by its operator: a TOML file and POPBACK_* variables of the environment. Not a council's policy (evm.services.policies)."""
+"""What the operator tells the site: a TOML file and POPBACK_* variables. Not a council's policy (evm.services.policies)."""
 
 from pathlib import Path
 from typing import Self

@@ -1,4 +1,4 @@
-"""The live alerts page and one alert with what was done about it. Not raising alerts (evm.services.watch) and not the polling (api.stream)."""
+"""The live alerts page and one alert with what was done about it. Not raising alerts (evm.services.watch), not polling (api.stream)."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
@@ -110,7 +110,6 @@ def line(row: AlertRow) -> dict[str, Any]:
 @router.get("/alerts/stream", response_class=EventSourceResponse)
 async def alerts_stream(request: Request, viewer: AlertViewer) -> AsyncIterator[ServerSentEvent]:
     """Which alerts changed, as they change, within the reader's scope; `alive` between, `end` when the session is over."""
-    site = site_of(request)
     stream: AlertStream = request.app.state.stream
     yield ServerSentEvent(event="alive", data={})
     async for change in stream.watch(scope=viewer.scope, still_allowed=lambda: auth.viewer_of(request) is not None):

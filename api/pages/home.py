@@ -42,7 +42,12 @@ def _visits_door(session: Session, site: Site, viewer: Viewer) -> dict[str, Any]
         for code in FILTERS
         if found.counts.get(code)
     ]
-    return {"title": "Today’s visits", "href": "/visits", "figures": figures, "empty": "No visits are planned today."}
+    return {
+        "title": "Today\N{RIGHT SINGLE QUOTATION MARK}s visits",
+        "href": "/visits",
+        "figures": figures,
+        "empty": "No visits are planned today.",
+    }
 
 
 def _alerts_door(session: Session, site: Site, viewer: Viewer) -> dict[str, Any]:

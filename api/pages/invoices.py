@@ -75,7 +75,7 @@ def invoice_page(
 
 
 def totals(sums: tuple[VerdictSum, ...]) -> dict[str, int]:
-    """claimed = payable + reduced + withheld + disallowed + not yet judged, in pence."""
+    """Pence: claimed = payable + reduced + withheld + disallowed + not yet judged."""
     found = {
         field: sum(getattr(each, f"{field}_pence") for each in sums)
         for field in ("claimed", "payable", "reduced", "withheld", "disallowed")

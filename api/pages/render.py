@@ -61,17 +61,17 @@ def render(request: Request, *, template: str, facts: Mapping[str, Any], status:
 
 
 def clock(at: datetime | None, *, zone: ZoneInfo) -> str:
-    """ "09:05" in local time; an instant that is not known is a dash."""
-    return "–" if at is None else at.astimezone(zone).strftime("%H:%M")
+    """Local time, "09:05"; an instant that is not known is a dash."""
+    return words.DASH if at is None else at.astimezone(zone).strftime("%H:%M")
 
 
 def moment(at: datetime | None, *, zone: ZoneInfo) -> str:
-    """ "Sunday 22 November 2026, 09:05 GMT" in local time."""
-    return "–" if at is None else f"{day_words(at.astimezone(zone).date())}, {at.astimezone(zone):%H:%M %Z}"
+    """Local day and time: "Sunday 22 November 2026, 09:05 GMT"."""
+    return words.DASH if at is None else f"{day_words(at.astimezone(zone).date())}, {at.astimezone(zone):%H:%M %Z}"
 
 
 def day_words(day: date) -> str:
-    """ "Sunday 22 November 2026"."""
+    """A day in words: "Sunday 22 November 2026"."""
     return f"{day:%A} {day.day} {day:%B %Y}"
 
 

@@ -144,7 +144,8 @@ def _events(session: Session, *, row: VisitRow, site: Site) -> tuple[EventRow, .
         for record in row.visit.slots:
             if record.attendance is not None:
                 named.update(event for event in (record.attendance.check_in, record.attendance.check_out) if event)
-    start = row.start or min((stay.start or stay.end for stay in stays_of(row) if stay.start or stay.end), default=None)
+    known = [at for stay in stays_of(row) for at in (stay.start, stay.end) if at is not None]
+    start = row.start or min(known, default=None)
     start = start or datetime.combine(row.care_day, time(12), tzinfo=site.zone).astimezone(UTC)
     return screen.events(
         session,

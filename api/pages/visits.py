@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.auth import VisitViewer
@@ -14,7 +13,7 @@ from api.pages.paging import href, pages
 from api.pages.render import render
 from api.pages.visit_facts import Stay, findings_of, judge_at, stays_of, visit_facts
 from api.problems import not_found
-from api.query import Id, PageQuery, VisitKey
+from api.query import CareDay, Id, PageQuery, VisitKey
 from api.site import Site, site_of
 from evm.store.screens import visits
 from evm.store.screens.scope import localities_visible
@@ -27,7 +26,7 @@ FILTERS = tuple(words.STATUSES)
 class VisitsQuery(PageQuery):
     """The filter; empty means all."""
 
-    day: Annotated[date | Literal[""], Field()] = ""
+    day: CareDay | Literal[""] = ""
     locality: Id | Literal[""] = ""
     status: Literal[
         "",
@@ -75,7 +74,7 @@ def visits_page(request: Request, query: Annotated[VisitsQuery, Query()], viewer
         "chosen": query.status,
         "statuses": {code: words.STATUSES[code] for code in FILTERS},
         "counts": _counts(found, kept=kept, chosen=query.status),
-        "rows": [line(row, site=site) for row in found.rows],
+        "rows": [line(row) for row in found.rows],
         "previous_day_href": href("/visits", {**kept, "day": (day - timedelta(days=1)).isoformat()}),
         "next_day_href": href("/visits", {**kept, "day": (day + timedelta(days=1)).isoformat()}),
         "pages": pages(
@@ -122,7 +121,7 @@ def _counts(found: DayPage, *, kept: dict[str, str], chosen: str) -> list[dict[s
     return [total, *by_status] if by_status else []
 
 
-def line(row: VisitRow, *, site: Site) -> Line:
+def line(row: VisitRow) -> Line:
     """A row in words."""
     stays = stays_of(row)
     named = tuple(name for _, _, name in row.rostered if name)
@@ -149,4 +148,4 @@ def visit_page(request: Request, visit_key: VisitKey, viewer: VisitViewer) -> Re
         if row is None:
             raise not_found()
         facts = visit_facts(session, row=row, site=site, viewer=viewer)
-    return render(request, template="visit.html", facts={**facts, "line": line(row, site=site), "row": row})
+    return render(request, template="visit.html", facts={**facts, "line": line(row), "row": row})

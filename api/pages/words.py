@@ -4,6 +4,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+DASH: Final = "\N{EN DASH}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -21,7 +23,7 @@ STATUSES: Final = {
     "delivered": Status(text="Delivered", sign="✓", colour="green"),
     "part delivered": Status(text="Part delivered", sign="◐", colour="yellow"),
     "missed": Status(text="Missed", sign="✗", colour="red"),
-    "cancelled": Status(text="Cancelled", sign="–", colour="grey"),
+    "cancelled": Status(text="Cancelled", sign=DASH, colour="grey"),
     "refused by customer": Status(text="Refused by customer", sign="⊘", colour="purple"),
     "no reply": Status(text="No reply", sign="?", colour="red"),
 }
@@ -46,7 +48,7 @@ VERDICTS: Final = {
 ROSTER_STATES: Final = {
     "draft": Status(text="Draft", sign="○", colour="yellow"),
     "published": Status(text="Published", sign="✓", colour="green"),
-    "superseded": Status(text="Superseded", sign="–", colour="grey"),
+    "superseded": Status(text="Superseded", sign=DASH, colour="grey"),
 }
 KINDS: Final = {
     "check_in": "Check-in",
@@ -89,10 +91,10 @@ def status_of(table: dict[str, Status], key: str) -> Status:
 
 
 def pounds(pence: int | None) -> str:
-    """ "£1,234.50", with a true minus sign."""
+    """Money, "£1,234.50", with a true minus sign."""
     if pence is None:
-        return "–"
-    sign = "−" if pence < 0 else ""
+        return DASH
+    sign = "\N{MINUS SIGN}" if pence < 0 else ""
     return f"{sign}£{abs(pence) // 100:,}.{abs(pence) % 100:02d}"
 
 
@@ -107,9 +109,9 @@ _TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "F
 
 
 def duration(seconds: int | None) -> str:
-    """ "2 h 05 min", "12 min", "48 s"."""
+    """A length of time: "2 h 05 min", "12 min", "48 s"."""
     if seconds is None:
-        return "–"
+        return DASH
     minutes, rest = divmod(abs(int(seconds)), 60)
     if minutes == 0:
         return f"{rest} s"
@@ -117,7 +119,7 @@ def duration(seconds: int | None) -> str:
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """ "1 visit", "2 visits"."""
+    """A number of things: "1 visit", "2 visits"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import VisitViewer
 from api.pages.visit_facts import findings_of, judge_at, stays_of, visit_facts
 from api.problems import not_found
-from api.query import Id, PageQuery, VisitKey
+from api.query import CareDay, Id, PageQuery, VisitKey
 from api.site import site_of
 from evm.store.screens import visits
 from evm.store.screens.visits import VisitRow
@@ -37,7 +37,7 @@ class Answer(BaseModel):
 class VisitsQuery(PageQuery):
     """`day` is a local date, today's by default."""
 
-    day: date | None = None
+    day: CareDay | None = None
     locality: Id | None = None
     status: Status | None = None
 

@@ -1,9 +1,10 @@
 """Accounts of the site and the sessions they hold. Not passwords themselves: a hash comes in, and a token's SHA-256."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -69,13 +70,13 @@ def set_password(session: Session, *, account_id: str, password_hash: str) -> No
 def account_of_email(session: Session, *, email: str) -> Account | None:
     """The account of an address, which must already be lower-case."""
     row = session.execute(select(accounts).where(accounts.c.email == email)).mappings().one_or_none()
-    return None if row is None else _account(dict(row))
+    return None if row is None else _account(row)
 
 
 def all_accounts(session: Session) -> tuple[Account, ...]:
     """Every account, by address."""
     rows = session.execute(select(accounts).order_by(accounts.c.email)).mappings()
-    return tuple(_account(dict(row)) for row in rows)
+    return tuple(_account(row) for row in rows)
 
 
 def record_failure(session: Session, *, account_id: str, lock_at_failures: int, locked_until: datetime) -> None:
@@ -129,7 +130,7 @@ def signed_in(session: Session, *, token_sha256: str) -> SignedIn | None:
     if row is None:
         return None
     return SignedIn(
-        account=_account(dict(row)),
+        account=_account(row),
         token_sha256=row[sessions.c.token_sha256],
         csrf_token=row[sessions.c.csrf_token],
         started_at=row[sessions.c.started_at],
@@ -171,6 +172,5 @@ def _row(account: Account) -> dict[str, object]:
     return {**{field: getattr(account, field) for field in _FIELDS}, "role": account.role.value}
 
 
-def _account(row: dict[object, object]) -> Account:
-    values = {str(key): value for key, value in row.items()}
-    return Account(role=Role(str(values["role"])), **{field: values[field] for field in _FIELDS})  # type: ignore[arg-type]
+def _account(row: Mapping[Any, Any]) -> Account:
+    return Account(role=Role(row["role"]), **{field: row[field] for field in _FIELDS})

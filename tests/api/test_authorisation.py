@@ -91,7 +91,11 @@ def test_nobody_gets_anything_without_signing_in(visitor: Reader) -> None:
 def test_every_route_stands_in_this_matrix(visitor: Reader) -> None:
     """Broken: a new route without a line here would be a route whose lock nobody has tried."""
     tried = {*READS, *ACTS, *FORMS, *OPEN_TO_ALL}
-    filled = {"/visits/{visit_key}": "/visits/v-done", "/invoices/{invoice_id}": "/invoices/inv-1", "/rosters/{roster_id}": "/rosters/r-1"}
+    filled = {
+        "/visits/{visit_key}": "/visits/v-done",
+        "/invoices/{invoice_id}": "/invoices/inv-1",
+        "/rosters/{roster_id}": "/rosters/r-1",
+    }
     app = visitor().app
     for path in {path for path in _paths(app) if not path.startswith(("/static", "/openapi"))}:
         concrete = path.replace("{alert_id}", "1")
@@ -153,7 +157,11 @@ def test_a_pop_back_is_asked_only_for_ones_own_customers(visitor: Reader) -> Non
 
 def test_lists_hold_only_the_readers_own_rows(visitor: Reader) -> None:
     """Broken: a list would leak what the single page refuses."""
-    keys = {who: {visit["visit_key"] for visit in visitor(who).get("/v1/visits").json()["visits"]} for who in town.ROLES if who != "lost"}
+    keys = {
+        who: {visit["visit_key"] for visit in visitor(who).get("/v1/visits").json()["visits"]}
+        for who in town.ROLES
+        if who != "lost"
+    }
     assert keys["otherbranch"] == keys["othercouncil"] == {"v-foreign"}
     assert keys["branch"] == keys["commissioner"] == keys["worker"]
     assert len(keys["branch"]) == 7

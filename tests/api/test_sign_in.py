@@ -20,7 +20,9 @@ def credentials(name: str = "branch", password: str = town.PASSWORD) -> dict[str
 def test_a_right_password_opens_the_site(visitor: Reader) -> None:
     """Broken: nobody could get in, or the address was compared with its capitals."""
     client = visitor()
-    answer = client.post("/sign-in", data={"email": " BRANCH@Example.org ", "password": town.PASSWORD, "next": "/alerts?state=open"})
+    answer = client.post(
+        "/sign-in", data={"email": " BRANCH@Example.org ", "password": town.PASSWORD, "next": "/alerts?state=open"}
+    )
     assert (answer.status_code, answer.headers["location"]) == (303, "/alerts?state=open")
     assert client.get("/").status_code == 200
 
@@ -78,7 +80,10 @@ def test_five_wrong_passwords_lock_the_account_for_a_while(visitor: Reader, cloc
 def test_guessing_at_one_account_is_slowed_whether_it_exists_or_not(visitor: Reader) -> None:
     """Broken: a spray over many addresses of one network, or at one person, would go on at full speed (bad-input 53)."""
     client = visitor()
-    codes = [client.post("/sign-in", data={"email": "nobody@example.org", "password": "x" * 12}).status_code for _ in range(12)]
+    codes = [
+        client.post("/sign-in", data={"email": "nobody@example.org", "password": "x" * 12}).status_code
+        for _ in range(12)
+    ]
     assert codes[:10] == [401] * 10
     assert codes[10:] == [429] * 2
 
@@ -87,7 +92,9 @@ def test_spraying_from_one_address_is_slowed(sessions: sessionmaker[Session], th
     """Broken: one machine could try one password on every account (bad-input 53)."""
     settings = Settings(public_url=BASE, sign_ins_per_address_minute_max=3)
     client = TestClient(create_app(sessions=sessions, ingest=None, clock=clock, settings=settings), base_url=BASE)
-    codes = [client.post("/sign-in", data={"email": f"p{i}@example.org", "password": "x" * 12}).status_code for i in range(4)]
+    codes = [
+        client.post("/sign-in", data={"email": f"p{i}@example.org", "password": "x" * 12}).status_code for i in range(4)
+    ]
     assert codes == [401, 401, 401, 429]
     clock.move(minutes=2)
     assert client.post("/sign-in", data={"email": "p9@example.org", "password": "x" * 12}).status_code == 401
@@ -140,7 +147,9 @@ def test_a_made_up_token_opens_nothing(visitor: Reader, token: str) -> None:
     assert client.get("/v1/visits").status_code == 401
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(sessions: sessionmaker[Session], there: town.Town, clock: Clock) -> None:
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
+    sessions: sessionmaker[Session], there: town.Town, clock: Clock
+) -> None:
     """Broken: a script or another site's form could use the session; over TLS the name itself must forbid a weaker twin."""
     settings = Settings(public_url="https://care.example.org")
     app = create_app(sessions=sessions, ingest=None, clock=clock, settings=settings)
@@ -160,11 +169,21 @@ def test_forms_without_the_sessions_own_token_are_refused(visitor: Reader) -> No
     assert client.post("/alerts/1/acknowledge", data={"csrf_token": "x" * 43}).status_code == 403
     assert client.post("/alerts/1/acknowledge", data={"words": "x"}).status_code == 422
     other = csrf(visitor("branch").get("/alerts").text)
-    assert client.post("/alerts/1/acknowledge", data={"csrf_token": other}).status_code == 403, "another session's token"
+    assert client.post("/alerts/1/acknowledge", data={"csrf_token": other}).status_code == 403, (
+        "another session's token"
+    )
     assert client.post("/sign-out", data={"csrf_token": other}).status_code == 403
 
 
-@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "null"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "null"},
+    ],
+)
 def test_changes_asked_for_by_another_site_are_refused(visitor: Reader, headers: dict[str, str]) -> None:
     """Broken: cross-site forms would act for the reader (bad-input 52); signing somebody in as another is such a change, too."""
     client = visitor("branch")
@@ -173,7 +192,10 @@ def test_changes_asked_for_by_another_site_are_refused(visitor: Reader, headers:
     assert client.post("/sign-in", data=credentials(), headers=headers).status_code == 403
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb", "", None, "\\/x"])
+@pytest.mark.parametrize(
+    "wanted",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb", "", None, "\\/x"],
+)
 def test_after_signing_in_nobody_is_sent_to_another_site(wanted: str | None) -> None:
     """Broken: a link to our own sign-in page could end at a forger's."""
     assert safe_next(wanted) == "/"

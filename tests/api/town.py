@@ -83,7 +83,7 @@ def build(session: Session) -> Town:
     foreign = factories.customer("c9", provider_id="other-care", locality_id="m5")
     people.add_customers(session, customers=[replace(foreign, name="Foreign Person")])
     people.add_workers(session, workers=[factories.worker("w9", provider_id="other-care", locality_id="m5")])
-    accounts.add_accounts(session, new=[_account(name, values) for name, values in ROLES.items()])
+    accounts.add_accounts(session, new=[account(name, values) for name, values in ROLES.items()])
     _plan(session)
     _happen(session)
     _raise(session)
@@ -92,7 +92,7 @@ def build(session: Session) -> Town:
     return Town()
 
 
-def _account(name: str, values: dict[str, str | None]) -> Account:
+def account(name: str, values: dict[str, str | None]) -> Account:
     scope = {key: value for key, value in values.items() if key != "role"}
     return Account(
         account_id=name,
@@ -196,7 +196,7 @@ def _happen(session: Session) -> None:
             "v-done",
             "c1",
             NINE,
-            VisitOutcome.PENDING,
+            VisitOutcome.DELIVERED,
             _attendance("v-done", start=came.at, end=None, ids=(came.event_id, None)),
         )
     ]

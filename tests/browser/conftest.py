@@ -37,8 +37,12 @@ class Running:
     def __init__(self, *, sessions: sessionmaker[Session], clock: Clock) -> None:
         self.sessions = sessions
         self.clock = clock
-        app = create_app(sessions=sessions, ingest=None, clock=clock, settings=Settings(sign_ins_per_address_minute_max=10_000))
-        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+        app = create_app(
+            sessions=sessions, ingest=None, clock=clock, settings=Settings(sign_ins_per_address_minute_max=10_000)
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+        )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         while not self._server.started:
@@ -91,7 +95,10 @@ def open_page(chromium: Browser, running: Running) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         strangers: list[str] = []
-        page.on("request", lambda request: strangers.append(request.url) if not request.url.startswith(running.url) else None)
+        page.on(
+            "request",
+            lambda request: strangers.append(request.url) if not request.url.startswith(running.url) else None,
+        )
         page.strangers = strangers
         if who is not None:
             page.goto("/sign-in")

@@ -110,7 +110,16 @@ def sums(session: Session, *, invoice_id: str) -> tuple[VerdictSum, ...]:
         .group_by(verdict)
     ).mappings()
     return tuple(
-        VerdictSum(**{key: value if key == "verdict" else int(value) for key, value in row.items()}) for row in rows
+        VerdictSum(
+            verdict=row["verdict"],
+            lines=int(row["lines"]),
+            claimed_pence=int(row["claimed_pence"]),
+            payable_pence=int(row["payable_pence"]),
+            reduced_pence=int(row["reduced_pence"]),
+            withheld_pence=int(row["withheld_pence"]),
+            disallowed_pence=int(row["disallowed_pence"]),
+        )
+        for row in rows
     )
 
 

@@ -40,7 +40,9 @@ def of_place(
     if scope.locality_id is not None:
         tests.append(locality == scope.locality_id)
     if scope.council_id is not None:
-        theirs = localities.alias("localities_of_council")  # a name of its own: the query around may read localities, too
+        theirs = localities.alias(
+            "localities_of_council"
+        )  # a name of its own: the query around may read localities, too
         tests.append(locality.in_(select(theirs.c.locality_id).where(theirs.c.council_id == scope.council_id)))
     return and_(*tests)
 

@@ -1,4 +1,4 @@
-"""The day's visits, planned and unplanned, and all that hangs on one of them, as the pages show them. Not how a visit came about (reconcile)."""
+"""The day's visits, planned and unplanned, and all that hangs on one, as the pages show them. Not how they came about (reconcile)."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from evm.domain.visit import Visit
@@ -280,7 +280,7 @@ def events(
 ) -> tuple[EventRow, ...]:
     """The events a visit rests on, and every other of this customer in `[since, until)`: what else was said at that time."""
     columns = evidence.c
-    named = [columns.event_id.in_(event_ids)] if event_ids else []
+    named: list[ColumnElement[bool]] = [columns.event_id.in_(event_ids)] if event_ids else []
     if visit_id is not None:
         named.append(columns.visit_id == visit_id)
     rows = session.execute(
