@@ -20,10 +20,10 @@ from evm.services.roster_deadlines import publish_deadlines
 from evm.services.roster_drafts import Prepared, add_hand_made, add_solved, prepare
 from evm.services.roster_notices import tell_workers
 from evm.services.roster_problem import Day, Wishes, input_sha256, load_day
+from evm.services.roster_runs import Placed, runs_of
 from evm.store import deadlines, plans, rosters
 from evm.store.rosters import RosterRecord, RosterState
-from rostering.problem import Demand
-from rostering.roster import Roster, Unfilled, timed_run
+from rostering.roster import Roster, Unfilled
 from rostering.solver import Params, Result, solve
 from rostering.stop import Iterations, Progress, StopRule
 
@@ -191,7 +191,7 @@ def _hand_made(
     problem, day = prepared.problem, prepared.day
     known = problem.worker_by_id()
     demands = problem.demand_by_id()
-    stops: dict[str, list[tuple[Demand, int, int]]] = {}
+    stops: dict[str, list[Placed]] = {}
     unfilled: list[Unfilled] = []
     for visit_id in workers:
         if visit_id not in demands:
@@ -208,13 +208,7 @@ def _hand_made(
                 raise RosterRefused(f"{worker} is not a worker of this locality.", visits=[visit_id])
             else:
                 stops.setdefault(worker, []).append((demand, slot, start))
-    runs = tuple(
-        timed_run(
-            problem=problem, worker=known[worker], stops=sorted(own, key=lambda stop: (stop[2], stop[0].id, stop[1]))
-        )
-        for worker, own in sorted(stops.items())
-    )
-    return Roster(runs=runs, unfilled=tuple(unfilled))
+    return Roster(runs=runs_of(problem=problem, placed=stops), unfilled=tuple(unfilled))
 
 
 def _refuse_stale(record: RosterRecord, *, day: Day) -> None:
