@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from evm.domain.evidence import EventKind, Evidence, Grade
+from evm.domain.evidence import EventKind, Evidence
 from evm.domain.finding import Finding, FindingCode
 from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.people import TravelMode
@@ -44,30 +44,32 @@ class Stay:
     @property
     def events(self) -> tuple[Evidence, ...]:
         """Everything the stay rests on, check-in first."""
-        return (*(event for event in (self.check_in, self.check_out) if event is not None), *self.repeats)
-
-    @property
-    def grade_time(self) -> Grade:
-        return max(event.grade_time for event in self.events)
-
-    @property
-    def grade_place(self) -> Grade:
-        return max(event.grade_place for event in self.events)
+        if self.check_in is None or self.check_out is None:
+            return (*(event for event in (self.check_in, self.check_out) if event is not None), *self.repeats)
+        return (self.check_in, self.check_out, *self.repeats)
 
 
 def distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
     """The evidence with every event once, in any order. The same body twice is one event; the same id with another body is a conflict:
     its most cautious reading is kept (latest check-in, earliest check-out), flagged, and waits for a person (bad-input 14, 15)."""
-    bodies: dict[tuple[str, str, str], dict[str, Evidence]] = {}
+    first: dict[tuple[str, ...], Evidence] = {}
+    others: dict[tuple[str, ...], list[Evidence]] = defaultdict(list)
     for event in evidence:
-        versions = bodies.setdefault((event.provider, event.device, event.event_id), {})
-        known = versions.get(event.sha256)
-        if known is None or _receipt_order(event) < _receipt_order(known):
-            versions[event.sha256] = event
-    found: list[Evidence] = []
-    for versions in bodies.values():
-        found += versions.values() if len(versions) == 1 else _cautious(list(versions.values()))
+        name: tuple[str, ...] = (event.provider, event.device, event.event_id)
+        if first.setdefault(name, event) is not event:
+            others[name].append(event)
+    found = [event for name, event in first.items() if name not in others]
+    for name, versions in others.items():
+        found += _of_one_name([first[name], *versions])
     return _with_own_names(found)
+
+
+def _of_one_name(received: list[Evidence]) -> list[Evidence]:
+    """What stands of several receipts under one id."""
+    bodies: dict[str, Evidence] = {}
+    for event in sorted(received, key=_receipt_order):
+        bodies.setdefault(event.sha256, event)
+    return list(bodies.values()) if len(bodies) == 1 else _cautious(list(bodies.values()))
 
 
 def _receipt_order(event: Evidence) -> tuple[object, ...]:
@@ -113,6 +115,8 @@ def _union(*flags: tuple[str, ...]) -> tuple[str, ...]:
 
 def _with_own_names(events: list[Evidence]) -> list[Evidence]:
     """Different events that share an id (a conflict, or another device that copied it) are told apart by their digest."""
+    if len({event.event_id for event in events}) == len(events):
+        return events
     by_id: dict[str, list[int]] = defaultdict(list)
     for at, event in enumerate(events):
         by_id[event.event_id].append(at)

@@ -240,7 +240,8 @@ def _slots(
 
 
 def _attendance(stay: Stay, visit_id: VisitId | None, *, under_way: bool = False) -> Attendance:
-    findings = [*stay.findings, *visit_findings.of_evidence(stay.events)]
+    events = stay.events
+    findings = [*stay.findings, *visit_findings.of_evidence(events)]
     if under_way:
         findings = [found for found in findings if found.code is not FindingCode.FORGOTTEN_CHECK_OUT]
     return Attendance(
@@ -252,11 +253,11 @@ def _attendance(stay: Stay, visit_id: VisitId | None, *, under_way: bool = False
         check_in=stay.check_in.event_id if stay.check_in else None,
         check_out=stay.check_out.event_id if stay.check_out else None,
         visit=visit_id,
-        grade_time=stay.grade_time,
-        grade_place=stay.grade_place,
+        grade_time=max([event.grade_time for event in events]),
+        grade_place=max([event.grade_place for event in events]),
         end_max=stay.end_max,
         payable_seconds=stay.payable_seconds,
-        waits=visit_id is None or any(event.waits for event in stay.events),
+        waits=visit_id is None or any(event.waits for event in events),
         findings=tuple(findings),
     )
 
