@@ -17,14 +17,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from devices.ingest import Ingest, Received, Reply
 from devices.messages import v1
+from devices.settings import IngestSettings
 from devices.topics import BASE_FILTER, EVENT_FILTER, device_topic, parse
 
 _LOG: Final = logging.getLogger(__name__)
-BATCH_MAX: Final = 500
-LINGER_SECONDS: Final = 0.003
-RECEIPT_ITEMS_MAX: Final = 200
-RETRY_SECONDS_MIN: Final = 0.1
-RETRY_SECONDS_MAX: Final = 5.0
 
 
 class IngestClient:
@@ -45,12 +41,11 @@ class IngestClient:
         username: str | None = None,
         share_group: str | None = "ingest",
         persistent: bool = True,
-        batch_max: int = BATCH_MAX,
-        linger_seconds: float = LINGER_SECONDS,
+        settings: IngestSettings | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._ingest = ingest
-        self._batch_max, self._linger_seconds = batch_max, linger_seconds
+        self._settings = settings or IngestSettings()
         self._plain = (EVENT_FILTER, BASE_FILTER)
         self._filters = tuple(f"$share/{share_group}/{plain}" for plain in self._plain) if share_group else self._plain
         self._arrived: deque[tuple[int, paho.MQTTMessage]] = deque()
@@ -65,7 +60,7 @@ class IngestClient:
 
     def start(self, *, timeout_seconds: float | None = None) -> bool:
         """Connect in the background. With a timeout, wait for the subscriptions and answer whether they stand."""
-        self._client.connect_async(self._host, self._port, keepalive=30)
+        self._client.connect_async(self._host, self._port, keepalive=self._settings.keepalive_seconds)
         self._client.loop_start()
         self._worker.start()
         return self._subscribed.wait(timeout_seconds) if timeout_seconds is not None else True
@@ -157,21 +152,21 @@ class IngestClient:
             if not self._wake.wait(1.0):
                 continue
             self._wake.clear()
-            if len(self._arrived) < self._batch_max:
-                time.sleep(self._linger_seconds)
+            if len(self._arrived) < self._settings.batch_max:
+                time.sleep(self._settings.linger_seconds)
             while self._arrived and not self._stopping.is_set():
                 self._take(self._drain())
 
     def _drain(self) -> list[tuple[int, paho.MQTTMessage]]:
         found: list[tuple[int, paho.MQTTMessage]] = []
-        while self._arrived and len(found) < self._batch_max:
+        while self._arrived and len(found) < self._settings.batch_max:
             found.append(self._arrived.popleft())
         return found
 
     def _take(self, batch: Sequence[tuple[int, paho.MQTTMessage]]) -> None:
         """Commit, then receipts, then acknowledgements. A database that fails is tried again for as long as it takes: fault 10."""
         received = [_received(message) for _, message in batch]
-        pause = RETRY_SECONDS_MIN
+        pause = self._settings.retry_seconds_min
         while not self._stopping.is_set():
             self._beat_at = time.monotonic()
             try:
@@ -179,7 +174,7 @@ class IngestClient:
             except Exception:  # noqa: BLE001 -- nothing is committed and nothing acknowledged: try again
                 _LOG.exception("a batch of %d cannot be stored; trying again", len(received))
                 self._stopping.wait(pause)
-                pause = min(RETRY_SECONDS_MAX, pause * 2)
+                pause = min(self._settings.retry_seconds_max, pause * 2)
                 continue
             self._answer(replies)
             self._acknowledge(batch)
@@ -189,7 +184,7 @@ class IngestClient:
     def _answer(self, replies: Sequence[Reply]) -> None:
         for reply in replies:
             topic = device_topic(provider=reply.provider, device=reply.device, leaf="receipt")
-            for part in _parts(reply.receipt):
+            for part in _parts(reply.receipt, size=self._settings.receipt_items_max):
                 self._client.publish(topic, part.model_dump_json(exclude_none=True).encode(), qos=1)
 
     def _acknowledge(self, batch: Sequence[tuple[int, paho.MQTTMessage]]) -> None:
@@ -216,9 +211,8 @@ def _received(message: paho.MQTTMessage) -> Received:
     )
 
 
-def _parts(receipt: v1.Receipt) -> list[v1.Receipt]:
+def _parts(receipt: v1.Receipt, *, size: int) -> list[v1.Receipt]:
     """The receipt in messages well under the broker's packet limit; challenge and re-send request stand in the last."""
-    size = RECEIPT_ITEMS_MAX
     if len(receipt.stored) <= size and len(receipt.refused) <= size:
         return [receipt]
     parts = [v1.Receipt(stored=receipt.stored[i : i + size]) for i in range(0, len(receipt.stored), size)]
