@@ -62,6 +62,12 @@ evidence = Table(
         sqlite_where=text("latitude IS NOT NULL"),
         postgresql_where=text("latitude IS NOT NULL"),
     ),
+    Index(
+        "ix_evidence_popback_requests",  # few among many: the standing job asks for them every second
+        "log_index",
+        sqlite_where=text("kind = 'popback_request'"),
+        postgresql_where=text("kind = 'popback_request'"),
+    ),
 )
 quarantine = Table(
     "quarantine",

@@ -153,6 +153,13 @@ def upgrade() -> None:  # noqa: PLR0915 -- a list, not logic
             sqlite_where=sa.text("latitude IS NOT NULL"),
             postgresql_where=sa.text("latitude IS NOT NULL"),
         )
+        batch_op.create_index(
+            "ix_evidence_popback_requests",
+            ["log_index"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'popback_request'"),
+            postgresql_where=sa.text("kind = 'popback_request'"),
+        )
         batch_op.create_index("ix_evidence_worker_at", ["worker_id", "at"], unique=False)
 
     op.create_table(
@@ -761,6 +768,11 @@ def downgrade() -> None:  # noqa: PLR0915 -- a list, not logic
     op.drop_table("line_verdicts")
     with op.batch_alter_table("evidence", schema=None) as batch_op:
         batch_op.drop_index("ix_evidence_worker_at")
+        batch_op.drop_index(
+            "ix_evidence_popback_requests",
+            sqlite_where=sa.text("kind = 'popback_request'"),
+            postgresql_where=sa.text("kind = 'popback_request'"),
+        )
         batch_op.drop_index(
             "ix_evidence_fix",
             sqlite_where=sa.text("latitude IS NOT NULL"),
