@@ -13,7 +13,7 @@ from devices import downlink
 from devices.downlink import Publish
 from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
-from evm.services import notify, popback, price, reconcile, watch
+from evm.services import invoice, notify, popback, price, reconcile, watch
 from evm.store import people
 
 RECONCILED_A_BEAT_MAX: Final = 500
@@ -42,11 +42,15 @@ def watching(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
             for one in people.providers(session)
         )
 
+    def release_what_evidence_now_supports(session: Session, now: datetime) -> object:
+        return invoice.rejudge_behind(session, now=now, policy=parts.policy)
+
     return (
         _job(parts, "sweep", sweep),
         Job(name="tell", run=lambda: notify.drain(sessions=parts.sessions, clock=parts.clock, gateway=gateway)),
         _job(parts, "reconcile", reconcile_queued),
         _job(parts, "answer pop-backs", answer_popbacks),
+        _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),
         _job(parts, "price", price_yesterday_and_today, every_beats=PRICED_EVERY_BEATS),
     )
 
