@@ -1,7 +1,7 @@
 """The webhook of landline calls (Twilio Voice): signature, ingest, then what the caller hears. Not its decoding (devices.types)."""
 
 import hmac
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -44,9 +44,12 @@ def _voice(site: Site, signature: str, body: bytes) -> Response:
     form = _signed_form(site, signature, body)
     if site.ingest is None:
         raise Problem(503, "no-ingest", "This process takes no calls.", headers={"Retry-After": "5"})
-    refused = _take(site.ingest, body)
+    said = _take(site.ingest, body)
     answer: Any = VoiceResponse()  # type: ignore[no-untyped-call]  # twilio has no types
-    if refused:
+    if said == "unknown" and "Digits" not in form:
+        asked = answer.gather(input="dtmf", finish_on_key="#", action=site.settings.public_url + PATH, method="POST")
+        asked.say("Please type your PIN, then the hash key.", language="en-GB")
+    elif said != "stored":
         answer.say("Your call was not understood. Please ring your branch.", language="en-GB")
     elif "Digits" in form:
         answer.say("Thank you. Your visit is recorded.", language="en-GB")
@@ -75,7 +78,9 @@ def _signed_form(site: Site, signature: str, body: bytes) -> dict[str, str]:
     return form
 
 
-def _take(ingest: Ingest, body: bytes) -> bool:
-    """Whether ingest refused the call (it is kept in quarantine)."""
+def _take(ingest: Ingest, body: bytes) -> Literal["stored", "refused", "unknown"]:
+    """What became of the call. "refused" is kept in quarantine; "unknown": nobody's own number was rung, so a PIN must say who calls."""
     replies = ingest.take([Received(provider="", device="", topic="telephony", message=body, channel="telephony")])
-    return any(reply.receipt.refused for reply in replies) or not replies
+    if not replies:
+        return "unknown"
+    return "refused" if any(reply.receipt.refused for reply in replies) else "stored"

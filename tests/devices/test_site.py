@@ -158,7 +158,9 @@ def test_another_providers_credential_by_mosquitto_pub_stores_nothing(on_mosquit
     assert on_mosquitto.stored() == ()
 
 
-def call(running: Running, *, token: str = TOKEN, url: str = PUBLIC_URL, number: int = 1) -> httpx.Response:
+def call(
+    running: Running, *, token: str = TOKEN, url: str = PUBLIC_URL, number: int = 1, **fields: str
+) -> httpx.Response:
     form = {
         "AccountSid": "AC00000000000000000000000000000001",
         "CallSid": f"CA{number:032x}",
@@ -166,6 +168,7 @@ def call(running: Running, *, token: str = TOKEN, url: str = PUBLIC_URL, number:
         "Direction": "inbound",
         "From": "+441614960001",
         "To": "+441614960101",
+        **fields,
     }
     signature = RequestValidator(token).compute_signature(f"{url}/v1/telephony/voice", form)
     return httpx.post(
@@ -229,3 +232,27 @@ def test_a_phone_whose_broker_is_out_of_reach_posts_its_events(running: Running,
     assert {row.evidence.event_id for row in rows} == ids
     assert len(rows) == 121
     assert {row.body["channel"] for row in rows} == {"http"}
+
+
+def test_a_call_to_a_shared_number_is_asked_for_a_pin_and_then_stored(running: Running) -> None:
+    """Broken if workers without a number of their own cannot check in by telephone."""
+    assert running.server.ingest is not None
+    running.server.ingest._telephony_provider = PROVIDER
+    asked = call(running, To="+441614960199")
+    assert "<Gather" in asked.text
+    assert running.stored() == ()
+    thanked = call(running, To="+441614960199", Digits="4711")
+    assert "recorded" in thanked.text
+    assert running.stored()[0].evidence.worker == "w2"
+
+
+def test_owntracks_housekeeping_by_http_is_answered_with_an_empty_receipt(running: Running) -> None:
+    """Broken if a message without an event is an error of the server."""
+    answer = httpx.post(
+        running.server.site_url + "/v1/events",
+        content=b'{"_type":"lwt","tst":1793610000}',
+        headers={"content-type": "application/json"},
+        auth=(f"{PROVIDER}.o1", PASSWORD),
+        timeout=20,
+    )
+    assert (answer.status_code, answer.json()["stored"]) == (200, [])
