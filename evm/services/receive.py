@@ -13,7 +13,7 @@ from evm.domain.evidence import Claim, EventKind, Evidence, Source
 from evm.domain.finding import FindingCode
 from evm.domain.grades import grade_place, grade_time
 from evm.domain.ids import CustomerId, DeviceId, ProviderId, WorkerId
-from evm.domain.period import care_day
+from evm.domain.period import care_day, day_period
 from evm.domain.policy import Policy
 from evm.services import alarms
 from evm.services.device_progress import advance, live_offsets, next_missing
@@ -25,6 +25,11 @@ from evm.store.ingest_state import Progress, Quarantined, Watermark
 
 DeviceKey = tuple[ProviderId, DeviceId]
 Fix = tuple[str, float, float]
+
+NIGHT = timedelta(hours=16)
+"""How long before midnight a night's stay can have begun."""
+EARLY = timedelta(hours=2)
+"""How long after midnight somebody can still come for a visit planned before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +123,10 @@ def issue_challenge(session: Session, *, provider: ProviderId, device: DeviceId,
     ingest_state.add_challenge(session, provider=provider, device=device, challenge=challenge, issued_at=now)
 
 
-def days_touched(*, kind: EventKind, at: datetime, zone: str) -> frozenset[date]:
-    """The care days an event can bear upon: a check-in belongs to a visit planned up to an hour later or two hours before, anything
-    else to a stay that may have begun the day before."""
-    back = timedelta(hours=2) if kind is EventKind.CHECK_IN else timedelta(hours=12)
-    return frozenset(care_day(instant, zone=zone) for instant in (at - back, at, at + timedelta(hours=1)))
+def days_touched(*, at: datetime, zone: str) -> frozenset[date]:
+    """The care days of the visits whose time an event can fall in: one planned up to an hour later or two hours before."""
+    instants = (at - timedelta(hours=2), at, at + timedelta(hours=1))
+    return frozenset(care_day(instant, zone=zone) for instant in instants)
 
 
 def _key(claim: Claim) -> EventKey:
@@ -318,16 +322,28 @@ def _conflicted(fresh: Sequence[_Fresh], known: Mapping[EventKey, tuple[Known, .
 def _queue(
     session: Session, rows: Sequence[NewRow], conflicted: Sequence[Known], now: datetime, policy: Policy
 ) -> None:
-    pairs: set[tuple[CustomerId, date]] = set()
-    for row in rows:
-        e = row.evidence
-        if e.customer is not None and e.kind not in _BEARS_ON_NO_VISIT:
-            pairs.update((e.customer, day) for day in days_touched(kind=e.kind, at=e.at, zone=policy.zone))
-    for old in conflicted:
-        if old.customer is not None:
-            days = days_touched(kind=EventKind.CHECK_OUT, at=old.at, zone=policy.zone)
-            pairs.update((old.customer, day) for day in days)
+    bearing = [row.evidence for row in rows if row.evidence.kind not in _BEARS_ON_NO_VISIT]
+    seen = [(e.customer, e.at) for e in bearing if e.customer is not None]
+    seen += [(old.customer, old.at) for old in conflicted if old.customer is not None]
+    pairs = {(customer, day) for customer, at in seen for day in days_touched(at=at, zone=policy.zone)}
+    pairs |= _nights_before(session, seen, policy)
     ingest_state.queue_reconcile(session, pairs=pairs, now=now)
+
+
+def _nights_before(
+    session: Session, seen: Sequence[tuple[CustomerId, datetime]], policy: Policy
+) -> set[tuple[CustomerId, date]]:
+    """The day before an event's, where somebody was with the customer at midnight: the event may end what began then."""
+    midnights = {care_day(at, zone=policy.zone) for _, at in seen}
+    found: set[tuple[CustomerId, date]] = set()
+    for day in sorted(midnights):
+        customers = {customer for customer, at in seen if care_day(at, zone=policy.zone) == day}
+        midnight = day_period(day, zone=policy.zone).start
+        inside = log.inside_at(
+            session, customer_ids=customers, at=midnight, since=midnight - NIGHT, until=midnight + EARLY
+        )
+        found |= {(customer, day - timedelta(days=1)) for customer in inside}
+    return found
 
 
 def _answer(

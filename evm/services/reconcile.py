@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from evm.domain.evidence import Evidence
 from evm.domain.ids import CustomerId, ProviderId, WorkerId
-from evm.domain.people import Customer, TravelMode
+from evm.domain.people import TravelMode
 from evm.domain.period import Period, care_day, day_period
+from evm.domain.place import Home
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.reconcile import reconcile
@@ -31,7 +32,7 @@ class _Facts:
 
     plan: tuple[PlannedVisit, ...]
     evidence: tuple[Evidence, ...]
-    customers: tuple[Customer, ...]
+    homes: dict[CustomerId, Home]
     modes: dict[WorkerId, TravelMode]
     absences: tuple[Absence, ...]
 
@@ -60,14 +61,13 @@ def reconcile_days(
 ) -> int:
     """Reconcile every customer of a provider for care days `[since_day, until_day)`, a week at a time. Answers how many visits changed."""
     changed = 0
-    customers = people.customers(session, provider_id=provider_id)
+    homes = {c.customer_id: c.home for c in people.customers(session, provider_id=provider_id)}
     modes = {w.worker_id: w.mode for w in people.workers(session, provider_id=provider_id)}
     start = since_day
     while start < until_day:
         end = min(until_day, start + timedelta(days=DAYS_A_CHUNK))
-        facts = _facts_of_provider(session, provider_id, customers, modes, (start, end), policy)
-        ids = frozenset(c.customer_id for c in customers)
-        changed += len(_reconcile(session, facts, ids, (start, end), now, policy))
+        facts = _facts_of_provider(session, provider_id, homes, modes, (start, end), policy)
+        changed += len(_reconcile(session, facts, frozenset(homes), (start, end), now, policy))
         start = end
     return changed
 
@@ -126,8 +126,8 @@ def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day:
         plan=plans.planned_visits(
             session, customer_ids=here, since_day=day - timedelta(days=1), until_day=day + timedelta(days=2)
         ),
-        evidence=events,
-        customers=people.customers(session, customer_ids=named),
+        evidence=(*events, *log.later_amendments(session, customer_ids=here, since=window.end)),
+        homes=people.homes(session, customer_ids=named),
         modes=people.modes(session, worker_ids={e.worker for e in events if e.worker is not None}),
         absences=plans.absences(session, customer_ids=customers, since=window.start, until=window.end),
     )
@@ -136,14 +136,13 @@ def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day:
 def _facts_of_provider(
     session: Session,
     provider_id: ProviderId,
-    customers: tuple[Customer, ...],
+    homes: dict[CustomerId, Home],
     modes: dict[WorkerId, TravelMode],
     days: tuple[date, date],
     policy: Policy,
 ) -> _Facts:
     since_day, until_day = days
     window = _window(since_day, until_day, policy)
-    ids = [c.customer_id for c in customers]
     return _Facts(
         plan=plans.planned_visits(
             session,
@@ -151,8 +150,11 @@ def _facts_of_provider(
             since_day=since_day - timedelta(days=1),
             until_day=until_day + timedelta(days=1),
         ),
-        evidence=log.evidence_for(session, customer_ids=ids, since=window.start, until=window.end),
-        customers=customers,
+        evidence=(
+            *log.evidence_for(session, customer_ids=homes, since=window.start, until=window.end),
+            *log.later_amendments(session, customer_ids=homes, since=window.end),
+        ),
+        homes=homes,
         modes=modes,
         absences=plans.absences(session, provider_id=provider_id, since=window.start, until=window.end),
     )
@@ -170,7 +172,7 @@ def _reconcile(
         plan=facts.plan,
         evidence=facts.evidence,
         policy=policy,
-        homes={c.customer_id: c.home for c in facts.customers},
+        homes=facts.homes,
         modes=facts.modes,
         absences=facts.absences,
         customers=customers,

@@ -171,6 +171,43 @@ def workers_at(
     return frozenset(found)
 
 
+def inside_at(
+    session: Session, *, customer_ids: Collection[CustomerId], at: datetime, since: datetime, until: datetime
+) -> frozenset[CustomerId]:
+    """At whose homes, by what is stored of `[since, until)`, somebody was when `at` came (the last event before it is a check-in), or
+    came after it."""
+    c = t.c
+    last: dict[CustomerId, bool] = {}
+    wanted = sorted(set(customer_ids))
+    for start in range(0, len(wanted), ID_CHUNK):
+        query = select(c.customer_id, c.kind, c.at).where(
+            c.customer_id.in_(wanted[start : start + ID_CHUNK]),
+            c.at >= since,
+            c.at < until,
+            c.kind.in_((EventKind.CHECK_IN.value, EventKind.CHECK_OUT.value)),
+        )
+        for r in session.execute(query.order_by(c.at, c.log_index)):
+            came = r.kind == EventKind.CHECK_IN.value
+            last[CustomerId(r.customer_id)] = came or (r.at >= at and last.get(CustomerId(r.customer_id), False))
+    return frozenset(customer for customer, inside in last.items() if inside)
+
+
+def later_amendments(
+    session: Session, *, customer_ids: Collection[CustomerId], since: datetime
+) -> tuple[Evidence, ...]:
+    """Amendments at these customers made at `since` or later: a correction comes days after the visit it corrects."""
+    found: list[Evidence] = []
+    wanted = sorted(set(customer_ids))
+    for start in range(0, len(wanted), ID_CHUNK):
+        query = select(*_EVIDENCE_COLUMNS).where(
+            t.c.customer_id.in_(wanted[start : start + ID_CHUNK]),
+            t.c.at >= since,
+            t.c.kind == EventKind.AMENDMENT.value,
+        )
+        found += [_evidence(r) for r in session.execute(query)]
+    return tuple(sorted(found, key=lambda e: (e.at, e.event_id)))
+
+
 def instants_at(
     session: Session, *, customer_ids: Collection[CustomerId], since: datetime, until: datetime
 ) -> frozenset[tuple[CustomerId, datetime]]:

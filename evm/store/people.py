@@ -199,6 +199,18 @@ def modes(session: Session, *, worker_ids: Collection[WorkerId]) -> dict[WorkerI
     return {WorkerId(r.worker_id): TravelMode(r.mode) for r in (session.execute(query) if worker_ids else ())}
 
 
+def homes(session: Session, *, customer_ids: Collection[CustomerId]) -> dict[CustomerId, Home]:
+    """Where each of these customers lives."""
+    c = t.customers.c
+    query = select(c.customer_id, c.latitude, c.longitude, c.radius_m).where(
+        c.customer_id.in_(sorted(set(customer_ids)))
+    )
+    return {
+        CustomerId(r.customer_id): Home(latitude=r.latitude, longitude=r.longitude, radius_m=r.radius_m)
+        for r in (session.execute(query) if customer_ids else ())
+    }
+
+
 def sharing_a_line(session: Session, *, customer_ids: Collection[CustomerId]) -> frozenset[CustomerId]:
     """These customers and everybody registered on one of their landlines (couples)."""
     c = t.customer_landlines.c

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from evm.domain.evidence import EventKind, Evidence
+from evm.domain.evidence import Amendment, EventKind, Evidence, Source
 from evm.domain.finding import FindingCode
 from evm.domain.plan import PlannedVisit
 from evm.domain.policy import Policy
@@ -158,9 +158,7 @@ def test_the_queue_in_any_order_ends_where_bulk_reconciliation_does(seeded: Sess
     for start in range(0, len(said), 3):
         some = said[start : start + 3]
         bring(seeded, some)
-        pairs = {
-            (e.customer, day) for e in some for day in receive.days_touched(kind=e.kind, at=e.at, zone=POLICY.zone)
-        }
+        pairs = {(e.customer, day) for e in some for day in receive.days_touched(at=e.at, zone=POLICY.zone)}
         reconcile.reconcile_customer_days(seeded, pairs=pairs, now=at(9 * 1440), policy=POLICY)
     for visit in planned:
         pair = (visit.customer_id, visit.start.date())
@@ -176,3 +174,44 @@ def test_the_queue_in_any_order_ends_where_bulk_reconciliation_does(seeded: Sess
     )
     assert changed == 0
     assert seeded.execute(select(func.count()).select_from(visits_table)).scalar() == before
+
+
+def test_a_check_out_in_the_morning_ends_the_night_that_began_the_day_before(seeded: Session) -> None:
+    """A waking night ends on another care day than it began: its minutes must not stay open for ever."""
+    night = at(13 * 60)
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1", start=night, minutes=540)])
+    for said in (claim(at=night), claim(EventKind.CHECK_OUT, at=night + timedelta(hours=9))):
+        item = Incoming(claim=said, payload=b"{}", channel="mqtt")
+        receive.receive(seeded, items=[item], now=said.captured_at, policies=POLICY)
+        reconcile.run_pending(seeded, now=said.captured_at, policy=POLICY)
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].slots[0].attendance.minutes == 540
+
+
+def test_an_ordinary_morning_reconciles_no_yesterday(seeded: Session) -> None:
+    """Reconciling each customer's day before at every morning's check-out would double the work of the busiest hours."""
+    item = Incoming(claim=claim(EventKind.CHECK_OUT, at=at(30)), payload=b"{}", channel="mqtt")
+    receive.receive(seeded, items=[item], now=at(30), policies=POLICY)
+    assert ingest_state.take_reconcile(seeded, limit=9) == {("c1", MONDAY)}
+
+
+def test_an_amendment_made_days_later_reaches_its_visit(seeded: Session) -> None:
+    """Corrections come when the week's sheets are checked; one that is not found pays nothing."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1")])
+    bring(seeded, stay(0, None))
+    reconcile_monday(seeded)
+    amendment = Amendment(
+        visit="v1",
+        worker="w1",
+        check_in_at=None,
+        check_out_at=at(30),
+        reason_code="forgot",
+        memo="phone flat",
+        attested_by="w1",
+        approved_by="coordinator",
+    )
+    late = factories.evidence(EventKind.AMENDMENT, at=at(4 * 1440), amendment=amendment, source=Source.OFFICE)
+    bring(seeded, [late])
+    assert reconcile_monday(seeded) == 1
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].slots[0].attendance.minutes == 30
+    pairs = {("c1", MONDAY)}
+    assert reconcile.reconcile_customer_days(seeded, pairs=pairs, now=at(12 * 60), policy=POLICY) == ()
