@@ -48,7 +48,13 @@ def test_a_late_workers_check_out_is_looked_at_again():
     assert verdict(situation, "10:00") is Verdict.WAIT
     assert verdict(situation, "10:40") is Verdict.ALERTED
     assert verdict(at_deadline(Stage.CHECK_OUT, stay("09:00", "09:30")), "10:00") is Verdict.MET
-    assert verdict(at_deadline(Stage.CHECK_OUT), "10:00") is Verdict.MET
+
+
+def test_a_worker_who_may_still_come_is_watched_out_too():
+    """Broken: whoever came after the check-out's deadline could lie in that home until morning."""
+    assert verdict(at_deadline(Stage.CHECK_OUT), "10:00") is Verdict.WAIT
+    assert verdict(at_deadline(Stage.CHECK_OUT, [check_in("10:55")]), "11:55") is Verdict.ALERTED
+    assert verdict(at_deadline(Stage.CHECK_OUT), "12:00") is Verdict.MET
 
 
 def test_events_are_shown_to_every_rule():

@@ -11,15 +11,21 @@ from evm.domain.period import in_zone
 NAME: Final = "overdue_check_out"
 
 
+LATE_ARRIVAL_MINUTES_MAX: Final = 120
+"""A worker may still come this long after the planned start (the matching window's default), and must be seen out again, too."""
+
+
 def overdue_at(situation: Situation) -> datetime:
-    """When the check-out is overdue: at its deadline, or later when the worker came late; never more than the matching window."""
+    """When the check-out is overdue: at its deadline, or as much later as the worker came late. While nobody has come it is looked at
+    again when the last who may still come should have left."""
     deadline, planned, attendance = situation.deadline, situation.planned, situation.attendance()
     assert deadline is not None
     assert planned is not None
-    if attendance is None or attendance.start is None or attendance.end is not None:
+    if attendance is not None and (attendance.start is None or attendance.end is not None):
         return deadline.due_at
-    stayed = attendance.start + timedelta(minutes=planned.minutes + CHECK_OUT_MINUTES[planned.risk])
-    return max(deadline.due_at, stayed)
+    latest = planned.start + timedelta(minutes=LATE_ARRIVAL_MINUTES_MAX)
+    begun = latest if attendance is None or attendance.start is None else attendance.start
+    return max(deadline.due_at, begun + timedelta(minutes=planned.minutes + CHECK_OUT_MINUTES[planned.risk]))
 
 
 def drafts(situation: Situation, now: datetime) -> tuple[AlertDraft, ...]:
