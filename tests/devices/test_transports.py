@@ -2,13 +2,16 @@
 may not, and what an interruption loses (nothing). What is delivered is looked at, not what SUBACK or PUBACK said."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from devices import broker as broker_module
+from devices.ingest import Received, Reply
 from devices.messages.strict_json import Refused
+from devices.mosquitto.process import MosquittoProcess
 from evm.domain.evidence import EventKind, Grade, Method
 from evm.domain.place import Position
 from tests.devices.brokers import KINDS, PASSWORD, Site, enrol_all, eventually, need_mosquitto, now, revoke
@@ -245,6 +248,55 @@ def test_fault_28_poison_first_in_the_queue_does_not_stop_the_flow(site: Site) -
     client.send(topic=topic, message=live())
     assert eventually(lambda: len(site.stored()) == 1)
     assert len(site.town.quarantined()) == len(poison)
+
+
+def test_fault_10_a_database_that_fails_is_tried_again_and_nothing_acknowledged_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken if a locked database loses a batch, or its phones are told it is stored."""
+    assert site.ingest is not None
+    assert site.client is not None
+    real, failures = site.ingest.take, iter(range(3))
+
+    def locked(batch: Sequence[Received]) -> tuple[Reply, ...]:
+        if next(failures, None) is not None:
+            raise OperationalError("INSERT", {}, Exception("database is locked"))
+        return real(batch)
+
+    monkeypatch.setattr(site.ingest, "take", locked)
+    phone = site.phone()
+    phone.connect()
+    phone.record(EventKind.HEARTBEAT)
+    assert phone.wait_receipts(timeout_seconds=15)
+    assert next(failures, None) is None
+    assert len(site.stored()) == 1
+    client = site.client
+    assert eventually(lambda: client.progress >= 1)
+    assert site.client.silent_seconds < 5
+
+
+def test_fault_30_what_a_full_queue_drops_the_outboxes_send_again(site: Site) -> None:
+    """Broken if the broker's limit decides what is evidence: with a queue of ten, hundreds of events still all arrive."""
+    if site.kind == "mosquitto":
+        site.stop_ingest()
+        site.stop_broker()
+        site.sync()
+        conf = site.directory / "mosquitto" / "mosquitto.conf"
+        conf.write_text(conf.read_text().replace("max_queued_messages 100000", "max_queued_messages 10"))
+        site.broker = MosquittoProcess(directory=site.directory / "mosquitto", port=site.port)
+        site.broker.start()
+        site.start_ingest()
+    site.stop_ingest()
+    phones = [site.phone("p1", "w1"), site.phone("p2", "w2")]
+    ids = {phone.record(EventKind.NOTE, words=str(number)) for phone in phones for number in range(150)}
+    for phone in phones:
+        phone.connect()
+        assert phone.wait_connected(timeout_seconds=15)
+    assert eventually(lambda: all(phone.sent_count >= 50 for phone in phones))
+    site.start_ingest()
+    assert all(phone.wait_receipts(timeout_seconds=40) for phone in phones)
+    rows = [row.evidence.event_id for row in site.stored()]
+    assert sorted(rows) == sorted(ids)
 
 
 def test_owntracks_over_mqtt_is_a_check_in(site: Site) -> None:
