@@ -1,4 +1,4 @@
-"""Prints the description of the HTTP API (OpenAPI 3.1) as it is committed: `python -m api.describe > docs/api/openapi.json`. Opens nothing."""
+"""Prints the description of the HTTP API (OpenAPI 3.1): `python -m api.describe > docs/api/openapi.json`. Opens no database."""
 
 import json
 import sys

@@ -123,7 +123,7 @@ def test_a_visit_shows_what_is_wrong_and_which_alert_it_raised(visitor: Reader) 
 def test_every_version_of_a_visit_stays_in_sight(visitor: Reader) -> None:
     """Broken: late evidence would silently rewrite what was concluded before."""
     page = text_of(visitor("branch").get("/visits/v-done").text)
-    assert "09:03 GMT: delivered, 09:02 to –" in page
+    assert "09:03 GMT: delivered, 09:02 to \N{EN DASH}" in page
     assert "10:00 GMT: delivered, 09:02 to 09:31" in page
 
 
@@ -218,7 +218,7 @@ def test_a_roster_pins_unfilled_visits_on_top_with_their_reasons(visitor: Reader
     page = text_of(visitor("branch").get("/rosters/r-1").text)
     assert page.index("No care worker has the skill hoist.") < page.index("Checks") < page.index("Out and home")
     assert "Worker w2: Worker w2 lacks hoist." in page
-    assert "09:00–09:30 Ada &lt;b&gt;Example&lt;/b&gt;" in page
+    assert "09:00\N{EN DASH}09:30 Ada &lt;b&gt;Example&lt;/b&gt;" in page
     assert "pop-back" in page
     assert "Visit v-done: was nobody, becomes Worker w1 at 09:00." in page
 

@@ -96,7 +96,7 @@ def test_from_the_first_page_to_the_evidence_of_a_missed_visit(open_page: OpenPa
     page = open_page(size=size, who="safeguarding")
     page.get_by_role("link", name="1 Missed").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Today")
-    page.get_by_role("link", name="10:00, Customer c3").click()
+    page.get_by_role("link", name="10:00").click()
     expect(page.get_by_role("heading", name="Customer c3")).to_be_visible()
     page.get_by_role("link", name="Missed visit, 10:30").click()
     expect(page.get_by_role("heading", name="Missed visit")).to_be_visible()
