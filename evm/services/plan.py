@@ -6,20 +6,26 @@ for an older revision stays as it was (bad-input 79)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from fractions import Fraction
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import CustomerId, ProviderId, VisitId
 from evm.domain.occurrences import occurrences
 from evm.domain.people import Customer
-from evm.domain.plan import PlannedVisit, TaskPlan
+from evm.domain.period import care_day
+from evm.domain.plan import Cancellation, CancelledBy, PlannedVisit, TaskPlan
 from evm.domain.plan_check import PlanCheck, check_patterns, check_plan
 from evm.domain.policy import Policy
 from evm.services.bank_holidays import bank_holidays as bank_holidays_of
-from evm.store import people, plans
+from evm.services.roster_deadlines import replace_deadlines
+from evm.store import deadlines, people, plans
+
+MOVED_DAYS_MAX: Final = 31
+"""A person moves one visit by no more than this; further away it is another visit."""
 
 
 class PlanRefused(ValueError):  # noqa: N818 -- named for what is wrong
@@ -31,8 +37,18 @@ class PlanRefused(ValueError):  # noqa: N818 -- named for what is wrong
         self.words = words
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replanned:
+    """What a new version of a task plan changed in the visits planned already, by id."""
+
+    new: tuple[VisitId, ...]
+    revised: tuple[VisitId, ...]
+    withdrawn: tuple[VisitId, ...]
+
+
 def agree(session: Session, *, task_plan: TaskPlan, rate_pence_per_minute: Fraction) -> PlanCheck:
-    """Store the next version of a customer's task plan beside its check against the support plan in force.
+    """Store the next version of a customer's task plan beside its check against the support plan in force. The visits planned already
+    follow it once `replan` is called.
 
     A plan over budget is stored all the same, and the check says by how much: the person may top up. Raises PlanRefused when the
     version is not the next one, or no support plan is in force yet; PlanInvalid when no week could follow it."""
@@ -60,35 +76,69 @@ def materialise(
     policy: Policy,
     bank_holidays: Collection[date] | None = None,
 ) -> int:
-    """Store the planned visits that the task plans give on the local days `[since_day, until_day)`; how many are new or revised.
+    """Store the planned visits that the task plans give on the local days `[since_day, until_day)`; how many are new.
 
-    Idempotent. A visit made from an older version of the plan is revised; one made from this version is left as it is, so that a
-    person's change of the day stands. Absences remove nothing: visits of a customer who is away are suspended where they are used.
-    `bank_holidays` None: those of England."""
+    Idempotent: what is stored is left as it is, moved by a person or made from an older version of the plan (see `replan`). Absences
+    remove nothing: visits of a customer who is away are suspended where they are used. `bank_holidays` None: those of England."""
     customers = people.customers(session, provider_id=provider_id, customer_ids=customer_ids)
-    if bank_holidays is None:
-        bank_holidays = bank_holidays_of(since_day=since_day, until_day=until_day)
-    task_plans = _by_customer(plans.task_plans(session, customer_ids=[one.customer_id for one in customers]))
     wanted = _wanted(
-        customers,
-        task_plans=task_plans,
+        session,
+        customers=customers,
         since_day=since_day,
         until_day=until_day,
         policy=policy,
         bank_holidays=bank_holidays,
     )
-    stored = plans.planned_visits(
-        session, customer_ids=list(task_plans), provider_id=provider_id, since_day=since_day, until_day=until_day
-    )
-    moved = plans.planned_visits_of(session, visit_ids=set(wanted) - {visit.visit_id for visit in stored})
-    known = {visit.visit_id: visit for visit in (*stored, *moved)}
+    stored = plans.planned_visits_of(session, visit_ids=wanted)
+    known = {visit.visit_id for visit in stored}
     new = [visit for visit_id, visit in wanted.items() if visit_id not in known]
-    revised = [
-        _revised(known[visit_id], wanted=visit) for visit_id, visit in wanted.items() if _is_outdated(known, visit)
-    ]
     plans.add_planned_visits(session, visits=new, zone=policy.zone)
+    return len(new)
+
+
+def replan(
+    session: Session,
+    *,
+    customer_id: CustomerId,
+    since_day: date,
+    until_day: date,
+    now: datetime,
+    policy: Policy,
+    bank_holidays: Collection[date] | None = None,
+) -> Replanned:
+    """Bring the customer's visits of the local days `[since_day, until_day)` to the version of the task plan in force on each.
+
+    New ones are stored, those made from an older version are revised (deadlines too, if they had any), and those that the plan does not
+    have any more are cancelled. Visits made from the version in force are left as they are: a person's change of one day stands; so do
+    pop-backs, cancelled visits, and whatever has begun by `now`."""
+    customers = people.customers(session, customer_ids=[customer_id])
+    wanted = _wanted(
+        session,
+        customers=customers,
+        since_day=since_day - timedelta(days=MOVED_DAYS_MAX),
+        until_day=until_day + timedelta(days=MOVED_DAYS_MAX),
+        policy=policy,
+        bank_holidays=bank_holidays,
+    )
+    stored = plans.planned_visits(session, customer_id=customer_id, since_day=since_day, until_day=until_day)
+    outdated = [visit for visit in stored if _is_outdated(visit, wanted=wanted, now=now)]
+    revised = [_revised(visit, wanted=wanted[visit.visit_id]) for visit in outdated if visit.visit_id in wanted]
+    withdrawn = [visit for visit in outdated if visit.visit_id not in wanted]
     plans.revise(session, visits=revised, zone=policy.zone)
-    return len(new) + len(revised)
+    for visit in revised:
+        replace_deadlines(session, visit=visit, now=now, policy=policy)
+    for visit in withdrawn:
+        plans.cancel(session, visit_id=visit.visit_id, cancellation=_withdrawal(now))
+        deadlines.void(session, visit_id=visit.visit_id, now=now)
+    known = {visit.visit_id for visit in plans.planned_visits_of(session, visit_ids=wanted)}
+    days = {visit_id: care_day(visit.start, zone=policy.zone) for visit_id, visit in wanted.items()}
+    new = [v for name, v in wanted.items() if name not in known and since_day <= days[name] < until_day]
+    plans.add_planned_visits(session, visits=new, zone=policy.zone)
+    return Replanned(
+        new=tuple(visit.visit_id for visit in new),
+        revised=tuple(visit.visit_id for visit in revised),
+        withdrawn=tuple(visit.visit_id for visit in withdrawn),
+    )
 
 
 def _by_customer(task_plans: Sequence[TaskPlan]) -> dict[CustomerId, list[TaskPlan]]:
@@ -99,23 +149,25 @@ def _by_customer(task_plans: Sequence[TaskPlan]) -> dict[CustomerId, list[TaskPl
 
 
 def _wanted(
-    customers: Sequence[Customer],
+    session: Session,
     *,
-    task_plans: Mapping[CustomerId, Sequence[TaskPlan]],
+    customers: Sequence[Customer],
     since_day: date,
     until_day: date,
     policy: Policy,
-    bank_holidays: Collection[date],
+    bank_holidays: Collection[date] | None,
 ) -> dict[VisitId, PlannedVisit]:
+    """Every occurrence of the customers' task plans on those days, by id."""
+    if bank_holidays is None:
+        bank_holidays = bank_holidays_of(since_day=since_day, until_day=until_day)
+    task_plans = _by_customer(plans.task_plans(session, customer_ids=[one.customer_id for one in customers]))
     found: dict[VisitId, PlannedVisit] = {}
     for customer in customers:
-        if customer.customer_id not in task_plans:
-            continue
         unrolled = occurrences(
             customer_id=customer.customer_id,
             provider_id=customer.provider_id,
             locality_id=customer.locality_id,
-            task_plans=task_plans[customer.customer_id],
+            task_plans=task_plans.get(customer.customer_id, ()),
             since_day=since_day,
             until_day=until_day,
             zone=policy.zone,
@@ -125,10 +177,17 @@ def _wanted(
     return found
 
 
-def _is_outdated(known: Mapping[VisitId, PlannedVisit], wanted: PlannedVisit) -> bool:
-    stored = known.get(wanted.visit_id)
-    return stored is not None and stored.cancelled is None and stored.task_plan_version < wanted.task_plan_version
+def _is_outdated(visit: PlannedVisit, *, wanted: Mapping[VisitId, PlannedVisit], now: datetime) -> bool:
+    """Whether the visit follows an older version than that in force on its day, and may still be changed."""
+    if visit.popback or visit.cancelled is not None or visit.start <= now:
+        return False
+    following = wanted.get(visit.visit_id)
+    return following is None or visit.task_plan_version < following.task_plan_version
 
 
 def _revised(stored: PlannedVisit, *, wanted: PlannedVisit) -> PlannedVisit:
     return replace(wanted, rostered=stored.rostered, revision=stored.revision + 1)
+
+
+def _withdrawal(now: datetime) -> Cancellation:
+    return Cancellation(at=now, by=CancelledBy.CUSTOMER, reason="The task plan agreed since does not have this visit.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from hashlib import sha256
 
@@ -10,18 +10,19 @@ import pytest
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import CustomerId
-from evm.domain.plan import Absence, AbsenceKind, Outcome, PlannedVisit, TaskPlan
+from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy, Outcome, PlannedVisit, TaskPlan
 from evm.domain.plan_check import PlanInvalid
 from evm.domain.policy import Policy
-from evm.services import plan
+from evm.services import plan, roster
 from evm.services.bank_holidays import bank_holidays
-from evm.store import plans
+from evm.store import deadlines, plans
 from tests.planning import (
     MONDAY,
     PROVIDER,
     a_pattern,
     a_support_plan,
     a_task_plan,
+    a_visit,
     instant,
     settle,
 )
@@ -80,18 +81,64 @@ def test_a_person_s_change_of_one_day_survives_the_next_run(kept: Session) -> No
     assert plans.planned_visit(kept, visit_id=first.visit_id) == moved
 
 
+def replanned(session: Session, *, task_plan: TaskPlan, now: datetime = instant(12)) -> plan.Replanned:
+    plans.add_task_plans(session, plans=[task_plan])
+    return plan.replan(
+        session, customer_id=C1, since_day=MONDAY, until_day=NEXT_MONDAY, now=now, policy=POLICY, bank_holidays=()
+    )
+
+
 def test_a_new_version_revises_the_days_it_is_in_force(kept: Session) -> None:
     """The visit keeps its id and gets a new revision, so that old deadlines and alerts stay what they were."""
     made(kept, task_plans=[a_task_plan()])
     old = stored(kept)
+    roster.publish_deadlines(kept, visits=old[:2], policy=POLICY)
     later = a_task_plan(version=2, effective_from=TUESDAY, patterns=[a_pattern(start=time(9), minutes=20)])
-    assert made(kept, task_plans=[later]) == 6
+    done = replanned(kept, task_plan=later)
     new = stored(kept)
+    assert done == plan.Replanned(new=(), revised=tuple(visit.visit_id for visit in old[1:]), withdrawn=())
     assert new[0] == old[0]
     assert [visit.visit_id for visit in new] == [visit.visit_id for visit in old]
     assert {(visit.start.hour, visit.minutes, visit.revision, visit.task_plan_version) for visit in new[1:]} == {
         (9, 20, 2, 2)
     }
+    rows = deadlines.deadlines_of(kept, visit_ids=[visit.visit_id for visit in old])
+    still_open = {(row.visit_id, row.revision) for row in rows if row.judged_at is None}
+    assert still_open == {(old[0].visit_id, 1), (old[1].visit_id, 2)}
+
+
+def test_what_a_new_version_does_not_have_is_withdrawn_and_what_it_adds_is_new(kept: Session) -> None:
+    """A lunch taken out of the plan must not be alerted as missed for ever, nor the new tea be forgotten."""
+    made(kept, task_plans=[a_task_plan(patterns=[a_pattern(), a_pattern("lunch", start=time(12))])])
+    lunches = [visit.visit_id for visit in stored(kept) if visit.start.hour == 12]
+    roster.publish_deadlines(kept, visits=stored(kept), policy=POLICY)
+    tea = a_task_plan(version=2, effective_from=TUESDAY, patterns=[a_pattern(), a_pattern("tea", start=time(16))])
+    done = replanned(kept, task_plan=tea)
+    assert list(done.withdrawn) == lunches[1:]
+    assert len(done.new) == 6
+    standing = [visit for visit in stored(kept) if visit.cancelled is None]
+    assert sorted({visit.start.hour for visit in standing if visit.start.day != MONDAY.day}) == [8, 16]
+    rows = deadlines.deadlines_of(kept, visit_ids=lunches)
+    assert {row.visit_id for row in rows if row.judged_at is None} == {lunches[0]}
+    assert plan.replan(
+        kept, customer_id=C1, since_day=MONDAY, until_day=NEXT_MONDAY, now=instant(12), policy=POLICY, bank_holidays=()
+    ) == plan.Replanned(new=(), revised=(), withdrawn=())
+
+
+def test_what_has_begun_a_pop_back_or_a_cancelled_visit_is_not_replanned(kept: Session) -> None:
+    """The past is judged by the plan it was made under, and a promise stands."""
+    made(kept, task_plans=[a_task_plan()], until_day=TUESDAY)
+    cancelled = Cancellation(at=instant(1), by=CancelledBy.CUSTOMER, reason="away")
+    extra = [
+        a_visit("p1", at=instant(15), popback=True),
+        a_visit("x1", at=instant(17), cancelled=cancelled),
+    ]
+    plans.add_planned_visits(kept, visits=extra)
+    before = stored(kept, until_day=TUESDAY)
+    empty = a_task_plan(version=2, effective_from=MONDAY, patterns=[a_pattern("supper", start=time(19))])
+    done = replanned(kept, task_plan=empty, now=instant(8))
+    assert done.revised == done.withdrawn == ()
+    assert [visit for visit in stored(kept, until_day=TUESDAY) if visit.visit_id not in done.new] == list(before)
 
 
 def test_a_customer_who_is_away_keeps_planned_visits(kept: Session) -> None:
