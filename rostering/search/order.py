@@ -19,6 +19,7 @@ from rostering.search.state import SearchState
 from rostering.stop import Progress, StopRule
 
 PLATEAU = 100
+HOT_SHARE = 0.6
 FINAL_SHARE = 0.004
 ROUND_ITERATIONS = 120_000
 
@@ -79,7 +80,7 @@ def search(
     rng: random.Random,
     report: Callable[[Progress], None] | None = None,
 ) -> Found:
-    """Anneal in rounds until the rule says stop. An iteration is PLATEAU moves."""
+    """Anneal until the rule says stop, in rounds each twice as long, from the best so far. An iteration is PLATEAU moves."""
     tables = _tables(compiled)
     order = sorted(range(len(compiled.demands)), key=lambda d: (tables.due[d], d))
     who = _first_workers(tables, order)
@@ -87,7 +88,7 @@ def search(
     best, best_order, best_who = cost, order[:], who[:]
     found = Found(best=SearchState.empty(compiled=compiled), objective=0)
     found.curve.append((0, int(min(cost, 2**62))))
-    hot = max(1.0, _mean_leg(tables) * 1.5)
+    hot = max(1.0, _mean_leg(tables) * HOT_SHARE)
     improved_at = step = 0
     rounds = ROUND_ITERATIONS // PLATEAU
     while not stop(progress := _progress(found, best, improved_at)):
@@ -110,7 +111,7 @@ def search(
         step += 1
         if step == rounds:
             step, order, who, cost = 0, best_order[:], best_who[:], best
-            hot = max(1.0, hot * 0.7)
+            rounds *= 2
     found.best = _as_state(compiled, tables, best_order, best_who)
     found.objective = found.best.objective()
     return found
