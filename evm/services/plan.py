@@ -89,8 +89,7 @@ def materialise(
         policy=policy,
         bank_holidays=bank_holidays,
     )
-    stored = plans.planned_visits_of(session, visit_ids=wanted)
-    known = {visit.visit_id for visit in stored}
+    known = plans.known_visit_ids(session, visit_ids=wanted)
     new = [visit for visit_id, visit in wanted.items() if visit_id not in known]
     plans.add_planned_visits(session, visits=new, zone=policy.zone)
     return len(new)
@@ -130,7 +129,7 @@ def replan(
     for visit in withdrawn:
         plans.cancel(session, visit_id=visit.visit_id, cancellation=_withdrawal(now))
         deadlines.void(session, visit_id=visit.visit_id, now=now)
-    known = {visit.visit_id for visit in plans.planned_visits_of(session, visit_ids=wanted)}
+    known = plans.known_visit_ids(session, visit_ids=wanted)
     days = {visit_id: care_day(visit.start, zone=policy.zone) for visit_id, visit in wanted.items()}
     new = [v for name, v in wanted.items() if name not in known and since_day <= days[name] < until_day]
     plans.add_planned_visits(session, visits=new, zone=policy.zone)

@@ -129,6 +129,14 @@ def planned_visits_of(session: Session, *, visit_ids: Collection[VisitId]) -> tu
     return tuple(sorted(found, key=lambda visit: (visit.start, visit.visit_id)))
 
 
+def known_visit_ids(session: Session, *, visit_ids: Collection[VisitId]) -> frozenset[VisitId]:
+    """Which of these ids are planned visits already, cancelled ones too."""
+    found: set[VisitId] = set()
+    for chosen in _in_chunks(visits_table.c.visit_id, visit_ids):
+        found.update(VisitId(one) for one in session.execute(select(visits_table.c.visit_id).where(*chosen)).scalars())
+    return frozenset(found)
+
+
 def planned_visit(session: Session, *, visit_id: VisitId) -> PlannedVisit | None:
     """One planned visit, or None."""
     found = _load(session, where=visits_table.c.visit_id == visit_id)
