@@ -2,8 +2,7 @@
 the office. Not the promise (evm.services.popback) and not its keeping."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from random import Random
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from simulations.days import local_instant
@@ -30,22 +29,18 @@ def wishes(truth: Truth) -> tuple[Wish, ...]:
     """The played day's wishes, sorted by when they are asked; each at least 24 hours ahead and apart from the customer's own calls."""
     world = truth.world
     rng = random_for(world.seed, "popbacks")
-    roster_day = world.scenario.played_day + timedelta(days=world.scenario.roster_ahead_days)
     single = [one for one in world.customers if not one.double_up and one.visits_a_day <= 3]
+    lengths = [(one, rng.choice((15, 20, 30))) for one in rng.sample(single, len(single))]
+    free = [(one, minutes, _free_minutes(truth, one.customer_id, minutes)) for one, minutes in lengths]
+    able = [choice for choice in free if choice[2]][: world.scenario.played.popbacks]
     found = []
-    for n, customer in enumerate(rng.sample(single, world.scenario.played.popbacks)):
-        own = [
-            call
-            for call in world.calls
-            if call.customer_id == customer.customer_id and roster_day.weekday() in call.weekdays
-        ]
-        minutes = rng.choice((15, 20, 30))
+    for n, (customer, minutes, starts) in enumerate(able):
         asked_at = local_instant(world.scenario.played_day, rng.randint(9 * 60, 17 * 60), world.scenario.zone)
         found.append(
             Wish(
                 customer_id=customer.customer_id,
                 asked_at=asked_at,
-                wanted_at=local_instant(roster_day, _free_minute(own, minutes, rng), world.scenario.zone),
+                wanted_at=local_instant(roster_day(truth), rng.choice(starts), world.scenario.zone),
                 minutes=minutes,
                 worker=_worker_with_phone(truth, customer.customer_id, asked_at) if n % 2 else None,
             )
@@ -53,11 +48,18 @@ def wishes(truth: Truth) -> tuple[Wish, ...]:
     return tuple(sorted(found, key=lambda wish: (wish.asked_at, wish.customer_id)))
 
 
-def _free_minute(own: list[WeeklyCall], minutes: int, rng: Random) -> int:
-    """A quarter hour that stands well apart from the customer's own calls."""
+def roster_day(truth: Truth) -> date:
+    """The day that the next roster is made for."""
+    scenario = truth.world.scenario
+    return scenario.played_day + timedelta(days=scenario.roster_ahead_days)
+
+
+def _free_minutes(truth: Truth, customer_id: str, minutes: int) -> list[int]:
+    """Quarter hours of the roster day that stand well apart from the customer's own calls."""
+    weekday = roster_day(truth).weekday()
+    own = [call for call in truth.world.calls if call.customer_id == customer_id and weekday in call.weekdays]
     quarters = range(_WANTED_SINCE_MINUTE, _WANTED_UNTIL_MINUTE, 15)
-    free = [minute for minute in quarters if all(_apart(minute, minutes, call) for call in own)]
-    return rng.choice(free)
+    return [minute for minute in quarters if all(_apart(minute, minutes, call) for call in own)]
 
 
 def _apart(minute: int, minutes: int, call: WeeklyCall) -> bool:

@@ -4,7 +4,7 @@ this module plays everybody else."""
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -28,7 +28,7 @@ from simulations.fleet import Fleet
 from simulations.history import history_rows
 from simulations.load import COUNCIL, PROVIDER_ID, locality_id, seed_people, seed_plans
 from simulations.play import Day, Moment
-from simulations.popbacks import Wish, wishes
+from simulations.popbacks import Wish, roster_day, wishes
 from simulations.scenario import Scenario, load_scenario
 from simulations.score import Score, period, score
 from simulations.truth import ClaimLine, Truth, record
@@ -224,7 +224,7 @@ class _Demo:
 
     def _roster(self, truth: Truth) -> _Rostered:
         now, policy = self._server.clock.now(), self._server.policy
-        day = _roster_day(self._scenario)
+        day = roster_day(truth)
         with self._server.sessions.begin() as session:
             roster_id = roster.make(
                 session,
@@ -250,10 +250,6 @@ class _Demo:
             invoice_id = invoice.submit(session, invoice=_claim(truth), now=now)
         with self._server.sessions.begin() as session:
             return invoice.judge(session, invoice_id=invoice_id, now=now, policy=self._server.policy)
-
-
-def _roster_day(scenario: Scenario) -> date:
-    return scenario.played_day + timedelta(days=scenario.roster_ahead_days)
 
 
 def _agreement(truth: Truth) -> Agreement:
@@ -316,7 +312,7 @@ def _roster_keys(kept: _Rostered) -> Score:
 
 def _popback_keys(session: Session, truth: Truth, asked: int) -> Score:
     """`promised`: accepted when asked; `kept`: of those, with a worker on every slot in the published roster."""
-    day = _roster_day(truth.world.scenario)
+    day = roster_day(truth)
     visits = plans.planned_visits(session, provider_id=PROVIDER_ID, since_day=day, until_day=day + timedelta(days=1))
     rostered = {visit.visit_id for visit in visits if visit.popback and None not in visit.rostered}
     promised = [
