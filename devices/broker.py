@@ -14,8 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import amqtt.broker
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig
+from amqtt.errors import MQTTError
+from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session as MqttSession
 from sqlalchemy.orm import Session, sessionmaker
@@ -120,6 +124,21 @@ def _is_status_of(name: str, topic: str | None) -> bool:
     )
 
 
+class Doorkeeper(BrokerProtocolHandler):
+    """Refuses a wrong credential before the broker touches any session. amqtt by itself first ends the session that has the caller's
+    client id and only then asks for the password: anybody could put any phone off the line."""
+
+    @classmethod
+    async def init_from_connect(cls, reader: Any, writer: Any, plugins_manager: Any, loop: Any = None) -> Any:
+        """The handler and session of a CONNECT whose credential is good. Raises amqtt's MQTTError after a CONNACK "not authorised"."""
+        handler, session = await super().init_from_connect(reader, writer, plugins_manager, loop)
+        answers = await plugins_manager.map_plugin_auth(session=session)
+        if not answers or not all(answers.values()):
+            await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
+            raise MQTTError("not authorised")
+        return handler, session
+
+
 class EmbeddedBroker:
     """amqtt on a thread and loop of its own. `port` 0 takes a free one; `port` after `start` tells which."""
 
@@ -171,6 +190,7 @@ class EmbeddedBroker:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        amqtt.broker.BrokerProtocolHandler = Doorkeeper  # type: ignore[attr-defined]  # amqtt takes no handler by argument
         broker = Broker(self._config(), loop=self._loop)
         await broker.start()
         self._port = _listening_port(broker)

@@ -189,6 +189,19 @@ def test_only_enrolled_devices_with_their_password_connect(site: Site, username:
     assert not site.plain(username, password).connect(timeout_seconds=1.0)
 
 
+@pytest.mark.parametrize("password", ["wrong", ""])
+def test_a_wrong_password_does_not_put_the_right_phone_off_the_line(site: Site, password: str) -> None:
+    """Broken if anybody who knows a device's name can keep it from sending."""
+    phone = site.phone()
+    phone.connect()
+    assert phone.wait_connected(timeout_seconds=15)
+    connection = phone._link._client
+    assert not site.plain(f"{PROVIDER}.p1", password).connect(timeout_seconds=1.5)
+    phone.record(EventKind.HEARTBEAT)
+    assert phone.wait_receipts(timeout_seconds=15)
+    assert phone._link._client is connection
+
+
 def test_a_device_revoked_while_connected_is_soon_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken if a stolen phone that stays connected goes on for ever (fault 32)."""
     monkeypatch.setattr(broker_module, "REVOKED_SECONDS_MAX", 0.0)
