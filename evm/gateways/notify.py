@@ -21,6 +21,15 @@ class NotSent(Exception):  # noqa: N818 -- named for what is wrong
     """This one was not delivered; it stays in the outbox and is tried again."""
 
 
+class UnknownGateway(ValueError):  # noqa: N818 -- named for what is wrong
+    """The address names no gateway there is."""
+
+    def __init__(self, *, address: str) -> None:
+        super().__init__(
+            f"{address!r} names no gateway: write log, file:PATH or https://… (http:// only to this machine)"
+        )
+
+
 class NotifyGateway(Protocol):
     """One way of telling. `send` returns when the other side has it, and raises `NotSent` when it has not."""
 
@@ -80,3 +89,18 @@ class WebhookGateway:
             raise NotSent(f"the webhook does not answer: {type(error).__name__}") from error
         if not answer.is_success:
             raise NotSent(f"the webhook answered {answer.status_code}")
+
+
+def gateway_of(*, address: str) -> NotifyGateway:
+    """The gateway an operator's setting names: "log", "file:PATH" or a webhook's URL. Raises `UnknownGateway`."""
+    if address == "log":
+        return LogGateway()
+    if address.startswith("file:") and len(address) > len("file:"):
+        return FileGateway(path=Path(address.removeprefix("file:")))
+    url = httpx.URL(address) if "://" in address else None
+    if url is not None and (url.scheme == "https" or (url.scheme == "http" and url.host in _THIS_MACHINE)):
+        return WebhookGateway(url=address, client=httpx.Client())
+    raise UnknownGateway(address=address)
+
+
+_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from evm.domain.ids import CustomerId, DeviceId, ProviderId
 from evm.store.tables import evidence as t
+from evm.store.writes import insert_new
 
 DeviceKey = tuple[ProviderId, DeviceId]
 
@@ -224,8 +225,8 @@ def _write(
     session: Session, table: Any, key: tuple[str, str], values: Sequence[dict[str, Any]], have: Collection[Any]
 ) -> None:
     fresh = [row for row in values if (row[key[0]], row[key[1]]) not in have]
-    if fresh:
-        session.execute(insert(table), fresh)
+    if fresh:  # another process may have been first: its row is as good, and the next batch moves it on
+        session.connection().execute(insert_new(session, table), fresh)
     for row in values:
         if (row[key[0]], row[key[1]]) in have:
             where = [table.c[name] == row[name] for name in key]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.evidence import EventKind
 from evm.domain.policy import Policy
-from evm.gateways.notify import FileGateway, LogGateway, NotSent, WebhookGateway
+from evm.gateways.notify import FileGateway, LogGateway, NotSent, UnknownGateway, WebhookGateway, gateway_of
 from evm.services import notify, receive
 from evm.services.receive import Incoming
 from evm.store import alerts, outbox
@@ -139,3 +139,17 @@ def test_a_webhook_that_does_not_answer_is_not_sent() -> None:
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client, pytest.raises(NotSent, match="ReadTimeout"):
         WebhookGateway(url="https://hook.example/", client=client).send(key="k", address="a", body={})
+
+
+def test_a_setting_names_its_gateway_or_is_refused(tmp_path: Path) -> None:
+    """Alerts sent in the clear over a network, or nowhere because of a typing error, must not start at all."""
+    assert isinstance(gateway_of(address="log"), LogGateway)
+    assert gateway_of(address=f"file:{tmp_path}/told") == FileGateway(path=tmp_path / "told")
+    for url in ("https://hook.example/", "http://127.0.0.1:9000/hook"):
+        gateway = gateway_of(address=url)
+        assert isinstance(gateway, WebhookGateway)
+        assert gateway.url == url
+        gateway.client.close()
+    for wrong in ("", "file:", "http://hook.example/", "ftp://hook.example/", "sms"):
+        with pytest.raises(UnknownGateway):
+            gateway_of(address=wrong)
