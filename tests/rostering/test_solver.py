@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +193,26 @@ def test_days_in_one_problem_keep_rest():
     visits = [demand("late", 22), demand("later", 22, place=2), demand("next", 24 + 8), demand("noon", 24 + 12)]
     roster = roster_of(problem(visits, [worker("w", shifts=shifts)], horizon_days=2))
     assert set(roster.starts()) == {("late", 0), ("later", 0), ("noon", 0)}
+
+
+@pytest.mark.parametrize("hash_seed", ["2"])
+def test_another_process_finds_the_same_roster(hash_seed):
+    """A roster that depends on how Python hashes texts, so that nobody can repeat it."""
+    script = (
+        "from tests.rostering.factories import locality_day\n"
+        "from rostering.solver import solve\n"
+        "from rostering.stop import Iterations\n"
+        "day = locality_day(seed=8, visits=40, workers=10)\n"
+        "found = solve(problem=day, stop=Iterations(40), seed=3)\n"
+        "print(found.objective, sorted(found.roster.starts().items()))\n"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = solve(problem=locality_day(seed=8, visits=40, workers=10), stop=Iterations(40), seed=3)
+    assert there.stdout.strip() == f"{here.objective} {sorted(here.roster.starts().items())}"
