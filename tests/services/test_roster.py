@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from evm.domain.ids import CustomerId, DeviceId, VisitId, WorkerId
 from evm.domain.people import CareWorker, Gender, Shift, TravelMode
-from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy, PlannedVisit
+from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy, PlannedVisit, Risk
 from evm.domain.policy import Policy
 from evm.domain.travel import journey_seconds
 from evm.services import roster
@@ -444,3 +444,14 @@ def test_a_missed_visit_falls_due_before_the_same_customer_s_next_stored_visit(s
 
 def _all(session: Session) -> tuple[RosterRecord, ...]:
     return rosters.list_rosters(session, since_day=MONDAY, until_day=TUESDAY, **WHERE)
+
+
+def test_a_promised_pop_back_is_not_pushed_out_by_any_ordinary_visit(session: Session) -> None:
+    """A promise to a customer is a hard rule: the ordinary visit is said to be unfilled, however urgent."""
+    settle(session, workers=[a_worker(1)])
+    promised = a_visit("p1", at=instant(9), minutes=120, popback=True, risk=Risk.LOW)
+    urgent = a_visit("v1", customer="c2", at=instant(9), minutes=120, risk=Risk.TIME_CRITICAL)
+    plans.add_planned_visits(session, visits=[promised, urgent])
+    record = made(session)
+    assert set(who(record)) == {("p1", 0)}
+    assert [each["visit"] for each in record.body["unfilled"]] == ["v1"]
