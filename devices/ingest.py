@@ -31,6 +31,7 @@ from evm.store import ingest_state, people
 from evm.store.people import DeviceRow
 
 CHALLENGE_EVERY: Final = timedelta(seconds=30)
+RETAINED_MAX: Final = 10_000
 TELEPHONY_CHANNEL: Final = "telephony"
 UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 """The database is gone, locked or full: nobody's message is at fault, and the whole batch is tried again later."""
@@ -71,6 +72,7 @@ class _Read:
     payload_sha256: dict[int, str] = field(default_factory=dict)
     unanswered: set[int] = field(default_factory=set)
     phones: set[DeviceKey] = field(default_factory=set)
+    retained: set[tuple[str, str]] = field(default_factory=set)
 
     def refuse(self, received: Received, unreadable: Unreadable) -> None:
         """Quarantine it. A retained copy gets no refusal: its original may be stored, or still on its way."""
@@ -79,6 +81,7 @@ class _Read:
             self.payload_sha256[at] = unreadable.sha256
         if received.retained:
             self.unanswered.add(at)
+            self.retained.add(_retained_key(received))
         self.items.append(_refused(received, unreadable))
 
 
@@ -101,6 +104,9 @@ class Ingest:
         self._telephony_provider = telephony_provider
         self._types = {device_type.name: device_type for device_type in TYPES}
         self._challenged: dict[tuple[str, str], datetime] = {}
+        self._retained: set[tuple[str, str]] = (
+            set()
+        )  # copies in quarantine already: they come again at every reconnection
 
     def take(self, batch: Sequence[Received]) -> tuple[Reply, ...]:
         """Store what can be stored, quarantine the rest, commit, and answer one reply per device in order of first appearance.
@@ -135,6 +141,8 @@ class Ingest:
                 self._read_all(session, batch, now, read)
             answers = receive.receive(session, items=read.items, now=now, policies=self._policy)
             replies = self._replies(session, read, answers, now)
+        if len(self._retained) < RETAINED_MAX:
+            self._retained |= read.retained
         self._challenged.update({(r.provider, r.device): now for r in replies if r.receipt.challenge is not None})
         return replies
 
@@ -151,6 +159,8 @@ class Ingest:
         )
         read.phones = {key for key, row in enrolled.items() if row.device_type == PHONE_NAME}
         for received in owned:
+            if received.retained and _retained_key(received) in self._retained:
+                continue
             device = enrolled.get((ProviderId(received.provider), DeviceId(received.device)))
             try:
                 read.items += self._read(session, received, device, now, read.items)
@@ -242,6 +252,10 @@ def _refuse_transport(received: Received) -> None:
         address = parse(received.topic)
         if address is None or address.leaf not in ("event", ""):
             raise Unreadable("TOPIC", "no events are expected on this topic")
+
+
+def _retained_key(received: Received) -> tuple[str, str]:
+    return received.topic, v1.sha256_hex(received.message)
 
 
 def _sender(received: Received, device: DeviceRow | None) -> tuple[str, Sender]:
