@@ -27,6 +27,7 @@ from evm.store import ingest_state, people, plans, visits
 from evm.store.alerts import ACKNOWLEDGED, CLOSED, OPEN, HistoryEntry
 from evm.store.deadlines import DeadlineRow
 
+CustomerDay = tuple[CustomerId, date]
 DEADLINES_A_ROUND = 500
 CONCLUDED_AT_ONCE_MAX = 200
 QUEUE_ROWS_MAX = 100_000
@@ -55,8 +56,12 @@ def sweep(session: Session, *, now: datetime, policy: Policy) -> tuple[int, ...]
     Deterministic and idempotent: a deadline is judged once, an alert raised once under its key, whatever was down for how long and
     however many watchers run. What waits to be reconciled for the customers concerned is reconciled first, in this transaction."""
     raised: list[int] = []
+    concluded: set[CustomerDay] = set()
     while due := deadline_store.due(session, now=now, limit=DEADLINES_A_ROUND):
-        raised += _round(session, due, now, policy)
+        ids, pairs = _round(session, due, now, policy)
+        raised += ids
+        concluded |= pairs
+    _conclude(session, concluded, now, policy)
     return tuple(raised)
 
 
@@ -84,7 +89,10 @@ def note(session: Session, *, alert_id: int, who: str, words: str, now: datetime
     _note(session, alert_id, who, "noted", words, now)
 
 
-def _round(session: Session, due: Sequence[DeadlineRow], now: datetime, policy: Policy) -> tuple[int, ...]:
+def _round(
+    session: Session, due: Sequence[DeadlineRow], now: datetime, policy: Policy
+) -> tuple[tuple[int, ...], set[CustomerDay]]:
+    """Judge these deadlines: the ids of the alerts raised, and the customers' days whose visits have to say what became of them."""
     planned = {v.visit_id: v for v in plans.planned_visits_of(session, visit_ids={d.visit_id for d in due})}
     _reconcile_what_waits(session, planned.values(), now, policy)
     judged = _judged(session, due, planned, now, policy)
@@ -97,8 +105,15 @@ def _round(session: Session, due: Sequence[DeadlineRow], now: datetime, policy: 
     mine = deadline_store.judge(session, verdicts=verdicts, now=now)
     drafts = [draft for d, j in judged.items() if d.deadline_id in mine for draft in j.drafts]
     raised = raise_drafts(session, drafts=drafts, now=now)
-    _conclude(session, [d for d, j in judged.items() if j.verdict is Verdict.ALERTED], planned, now, policy)
-    return (*paged, *raised)
+    ended = {
+        d for d, j in judged.items() if j.verdict is Verdict.ALERTED and d.stage in (Stage.MISSED, Stage.CHECK_OUT)
+    }
+    pairs = {_customer_day(planned[d.visit_id], policy) for d in ended}
+    return (*paged, *raised), pairs
+
+
+def _customer_day(visit: PlannedVisit, policy: Policy) -> CustomerDay:
+    return visit.customer_id, care_day(visit.start, zone=policy.zone)
 
 
 def _unconfirmed(
@@ -140,7 +155,7 @@ def _judged(
 
 def _with_evidence_near(
     session: Session, alerted: Sequence[DeadlineRow], planned: Mapping[VisitId, PlannedVisit], policy: Policy
-) -> frozenset[tuple[CustomerId, date]]:
+) -> frozenset[CustomerDay]:
     """Days of customers about to be alerted at whose homes something is stored all the same: another process may hold the queue's
     row and not be done. They are reconciled here and judged again: never a false missed."""
     starts = {planned[d.visit_id].customer_id: planned[d.visit_id].start for d in alerted}
@@ -198,19 +213,8 @@ def _unless_away(d: DeadlineRow, judgement: Judgement, facts: _Facts) -> Judgeme
     return judgement
 
 
-def _conclude(
-    session: Session,
-    alerted: Sequence[DeadlineRow],
-    planned: Mapping[VisitId, PlannedVisit],
-    now: datetime,
-    policy: Policy,
-) -> None:
-    """Write what the deadline makes of the visit itself (missed, forgotten check-out): now, or by the queue when there are many."""
-    pairs: set[tuple[CustomerId, date]] = {
-        (planned[d.visit_id].customer_id, care_day(planned[d.visit_id].start, zone=policy.zone))
-        for d in alerted
-        if d.stage in (Stage.MISSED, Stage.CHECK_OUT)
-    }
+def _conclude(session: Session, pairs: Collection[CustomerDay], now: datetime, policy: Policy) -> None:
+    """Write what the deadlines make of the visits themselves (missed, forgotten check-out): now, or by the queue when there are many."""
     if len(pairs) > CONCLUDED_AT_ONCE_MAX:
         ingest_state.queue_reconcile(session, pairs=pairs, now=now)
     else:
