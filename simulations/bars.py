@@ -11,6 +11,7 @@ _BARS: Final[tuple[tuple[str, Callable[[Result], bool]], ...]] = (
     ("at least 5 visits are truly missed", lambda r: r["missed_true"] >= 5),
     ("every truly missed visit is alerted", lambda r: r["missed_alerted"] == r["missed_true"]),
     ("at least 5 visits are unlogged", lambda r: r["unlogged"] >= 5),
+    ("every door that nobody opened is alerted", lambda r: r["no_reply_alerted"] == r["no_reply"]),
     ("at least 10 visits are offline at their deadline", lambda r: r["visits_offline"] >= 10),
     ("corrections stay within what was offline", lambda r: r["missed_corrected"] <= r["visits_offline"]),
     ("no alert is unjustified", lambda r: r["alerts_unjustified"] == 0),

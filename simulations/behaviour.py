@@ -26,6 +26,7 @@ class Stay:
     """One worker's presence at one slot of a call: `[arrived, left)`, aware UTC, whole seconds, and how it was logged.
 
     `tag`: "own", "other" (another home's) or "none" (typed). `heard_at`: when an offline phone was heard again, else None.
+    `no_reply`: nobody opened, and the worker's phone said so at `left`: neither check-in nor check-out.
     `restarted`, `doubtful`: the phone started anew inside the spell; nothing bounds its clock. `honest`: not cramming."""
 
     call: DayCall
@@ -36,6 +37,7 @@ class Stay:
     left: datetime
     logged: bool = True
     check_out_logged: bool = True
+    no_reply: bool = False
     tag: str = "own"
     names_visit: bool = True
     heard_at: datetime | None = None
@@ -56,6 +58,7 @@ class Happenings:
     stays: tuple[Stay, ...]
     missed: frozenset[str]
     unlogged: frozenset[str]
+    no_reply: frozenset[str]
     spells: tuple["Spell", ...]
 
 
@@ -77,6 +80,7 @@ class _Lives:
 
     missed: set[str] = field(default_factory=set)
     unlogged: set[str] = field(default_factory=set)
+    no_reply: set[str] = field(default_factory=set)
     spells: dict[tuple[str, date], Spell] = field(default_factory=dict)
 
 
@@ -100,6 +104,7 @@ def live(world: World, calls: Sequence[DayCall]) -> Happenings:
         stays=tuple(sorted(stays, key=lambda s: (s.arrived, s.call.visit_id, s.slot))),
         missed=frozenset(drawn.missed),
         unlogged=frozenset(drawn.unlogged),
+        no_reply=frozenset(drawn.no_reply),
         spells=tuple(drawn.spells.values()),
     )
 
@@ -122,18 +127,41 @@ def _draw(
             _spell(world, worker_id, played, rng), restarted=False, doubtful=False
         )
     ordinary = [c for c in calls if c.cancelled_at is None and len(c.workers) == 1 and not c.crammed]
-    for call in ordinary:
-        if call.day != played:
-            chance = rng.random()
-            if chance < lapses.missed:
-                drawn.missed.add(call.visit_id)
-            elif chance < lapses.missed + lapses.unlogged:
-                drawn.unlogged.add(call.visit_id)
-    today = [c.visit_id for c in ordinary if c.day == played and (c.workers[0], played) not in drawn.spells]
-    chosen = rng.sample(today, world.scenario.played.missed + world.scenario.played.unlogged)
-    drawn.missed.update(chosen[: world.scenario.played.missed])
-    drawn.unlogged.update(chosen[world.scenario.played.missed :])
+    _draw_lapses(world, [c for c in ordinary if c.day != played], workers, drawn, rng)
+    today = [c for c in ordinary if c.day == played and (c.workers[0], played) not in drawn.spells]
+    _draw_played(world, today, workers, drawn, rng)
     return drawn
+
+
+def _draw_lapses(
+    world: World, calls: Sequence[DayCall], workers: Mapping[str, SimWorker], drawn: _Lives, rng: Random
+) -> None:
+    """Calls of the history that were missed, unlogged or met by a closed door, each by its rate."""
+    lapses = world.scenario.lapses
+    for call in calls:
+        chance = rng.random()
+        if chance < lapses.missed:
+            drawn.missed.add(call.visit_id)
+        elif chance < lapses.missed + lapses.unlogged:
+            drawn.unlogged.add(call.visit_id)
+        elif chance < lapses.missed + lapses.unlogged + lapses.no_reply and _has_phone(call, workers):
+            drawn.no_reply.add(call.visit_id)
+
+
+def _draw_played(
+    world: World, calls: Sequence[DayCall], workers: Mapping[str, SimWorker], drawn: _Lives, rng: Random
+) -> None:
+    """The same of the played day, by number."""
+    played = world.scenario.played
+    chosen = rng.sample([c.visit_id for c in calls], played.missed + played.unlogged)
+    drawn.missed.update(chosen[: played.missed])
+    drawn.unlogged.update(chosen[played.missed :])
+    doors = [c.visit_id for c in calls if c.visit_id not in chosen and _has_phone(c, workers)]
+    drawn.no_reply.update(rng.sample(doors, played.no_reply))
+
+
+def _has_phone(call: DayCall, workers: Mapping[str, SimWorker]) -> bool:
+    return workers[call.workers[0]].device_type == "popback_v1"
 
 
 def _spell(world: World, worker_id: str, day: date, rng: Random) -> Spell:
@@ -187,6 +215,8 @@ class _WorkerDay:
 
     def _stay(self, call: DayCall, slot: int, delay: float, following: DayCall | None) -> Stay:
         arrived = self._arrival(call, delay)
+        if call.visit_id in self._drawn.no_reply:
+            return self._turned_away(call, slot, arrived)
         late = (arrived - call.start).total_seconds()
         seconds, sent_away = self._length(call, late)
         near = following is not None and self._is_near(call, following)
@@ -203,6 +233,22 @@ class _WorkerDay:
             device_type=self._worker.device_type,
             arrived=arrived,
             left=arrived + timedelta(seconds=round(seconds)),
+            honest=not self._worker.crams,
+        )
+
+    def _turned_away(self, call: DayCall, slot: int, arrived: datetime) -> Stay:
+        """Some minutes at a closed door, and word of it. The worker does not hurry on to the next."""
+        self._freed = False
+        return Stay(
+            call=call,
+            slot=slot,
+            worker=self._worker.worker_id,
+            device_type=self._worker.device_type,
+            arrived=arrived,
+            left=arrived + timedelta(minutes=self._rng.randint(5, 10)),
+            logged=False,
+            check_out_logged=False,
+            no_reply=True,
             honest=not self._worker.crams,
         )
 
@@ -250,6 +296,8 @@ class _WorkerDay:
         lapses, rng, call = self._world.scenario.lapses, self._rng, stay.call
         drawn = (rng.random(), rng.random(), rng.random())
         late = (stay.arrived - call.start).total_seconds()
+        if stay.no_reply:
+            return self._offline(stay)
         if call.visit_id in self._drawn.unlogged:
             return replace(stay, logged=False, check_out_logged=False)
         if drawn[0] < lapses.forgotten_check_out and stay.device_type != "telephony":

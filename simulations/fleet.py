@@ -250,6 +250,8 @@ class _PhoneTwin:
         visit = stay.call.visit_id if stay.names_visit else None
         tasks = tuple(TaskOutcome(code=code, done=True) for code in stay.call.tasks)
         done = tasks if kind is EventKind.CHECK_OUT else ()
+        if kind is EventKind.NO_REPLY:  # the tag is inside
+            return self.record(kind, at=at, method=Method.MANUAL, customer=customer.customer_id, visit=visit)
         if stay.tag == "none":
             return self.record(
                 kind, at=at, method=Method.MANUAL, customer=customer.customer_id, visit=visit, tasks=done

@@ -47,7 +47,7 @@ def history_rows(truth: Truth) -> HistoryRows:
     rows = [
         row
         for stay in truth.happenings.stays
-        if stay.logged and stay.call.day != played
+        if (stay.logged or stay.no_reply) and stay.call.day != played
         for row in _rows_of(truth, stay, customers[stay.call.customer_id])
     ]
     rows.sort(key=lambda row: (row[0].received_at, row[0].event_id))
@@ -61,6 +61,9 @@ def fix_near(home: Point, *, seed: int, key: str) -> Point:
 
 
 def _rows_of(truth: Truth, stay: Stay, customer: SimCustomer) -> Iterable[tuple[Evidence, bytes]]:
+    if stay.no_reply:
+        yield _row(truth, stay, customer, EventKind.NO_REPLY, stay.left)
+        return
     yield _row(truth, stay, customer, EventKind.CHECK_IN, stay.arrived)
     if stay.check_out_logged:
         yield _row(truth, stay, customer, EventKind.CHECK_OUT, stay.left)

@@ -98,6 +98,7 @@ class Day:
     def _agenda(self, stays: Iterable[Stay], moments: Iterable[Moment]) -> _Agenda:
         logs = [LogEntry(at=s.arrived, stay=s, kind=EventKind.CHECK_IN) for s in stays if s.logged]
         logs += [LogEntry(at=s.left, stay=s, kind=EventKind.CHECK_OUT) for s in stays if s.check_out_logged]
+        logs += [LogEntry(at=s.left, stay=s, kind=EventKind.NO_REPLY) for s in stays if s.no_reply]
         logs.sort(key=lambda entry: (entry.at, entry.stay.call.visit_id, entry.stay.slot))
         agenda = _Agenda(logs=logs[::-1])
         for moment in moments:

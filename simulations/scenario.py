@@ -54,6 +54,7 @@ class HonestRates:
 class LapseRates:
     missed: float
     unlogged: float
+    no_reply: float
     forgotten_check_out: float
     wrong_tag: float
     no_tag: float
@@ -68,6 +69,7 @@ class LapseRates:
 class PlayedCounts:
     missed: int
     unlogged: int
+    no_reply: int
     offline_phones: int
     popbacks: int
 

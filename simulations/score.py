@@ -21,6 +21,7 @@ from simulations.truth import Truth, evidenced_minutes, used_properly
 
 MISSED_VISIT: Final = "missed visit"
 MISSED_STAGE: Final = "missed"
+NO_REPLY: Final = "no reply"
 
 Key = tuple[str, str]
 Score = dict[str, int | float]
@@ -35,7 +36,7 @@ class _Seen:
     stored: Mapping[Key, datetime]
     check_ins: Mapping[tuple[str, datetime], datetime]
     """`stored`: received instants of the played day's events, by (device, event id) and by (device, SHA-256 of the message).
-    `check_ins`: those of check-ins, by (worker, instant)."""
+    `check_ins`: those of check-ins and of words that nobody opened, by (worker, instant)."""
 
 
 def score(session: Session, *, truth: Truth, sent: Collection[Key]) -> Score:
@@ -67,7 +68,7 @@ def _seen(session: Session, truth: Truth) -> _Seen:
         event = row.evidence
         stored[event.device, event.event_id] = event.received_at
         stored[event.device, event.sha256] = event.received_at
-        if event.kind is EventKind.CHECK_IN and event.worker is not None:
+        if event.kind in {EventKind.CHECK_IN, EventKind.NO_REPLY} and event.worker is not None:
             check_ins[event.worker, event.at] = event.received_at
     return _Seen(
         visits={visit.visit_id: visit for visit in newest if visit.visit_id is not None},
@@ -78,7 +79,8 @@ def _seen(session: Session, truth: Truth) -> _Seen:
 
 
 def _visit_keys(truth: Truth) -> Score:
-    attended = {stay.call.visit_id for stay in truth.stays_on(truth.world.scenario.played_day)}
+    stays = truth.stays_on(truth.world.scenario.played_day)
+    attended = {stay.call.visit_id for stay in stays if not stay.no_reply}
     return {
         "visits_planned": len(truth.played),
         "visits_delivered": sum(call.visit_id in attended for call in truth.played),
@@ -101,6 +103,8 @@ def _alert_keys(truth: Truth, seen: _Seen) -> Score:
         "missed_alerted": len(truth.missed_true & alerted),
         "unlogged": len(truth.unlogged),
         "unlogged_alerted": len(truth.unlogged & alerted),
+        "no_reply": len(truth.no_reply),
+        "no_reply_alerted": len(truth.no_reply & {alert.visit for alert in seen.alerts if alert.kind == NO_REPLY}),
         "missed_corrected": len({alert.visit for alert in missed if _corrected(alert, heard)}),
         "visits_offline": len(truth.visits_offline()),
         "alerts_raised": len(seen.alerts),
@@ -113,12 +117,14 @@ Heard = Mapping[tuple[str, str], tuple[datetime, datetime]]
 
 
 def _heard(truth: Truth, seen: _Seen) -> Heard:
-    """For each logged check-in of the played day, by visit and worker: when it happened and when its evidence was stored."""
-    return {
-        (stay.call.visit_id, stay.worker): (stay.arrived, seen.check_ins[stay.worker, stay.arrived])
-        for stay in truth.stays_on(truth.world.scenario.played_day)
-        if stay.logged and (stay.worker, stay.arrived) in seen.check_ins
-    }
+    """For each logged check-in (or closed door) of the played day, by visit and worker: when it happened and was stored."""
+    found = {}
+    for stay in truth.stays_on(truth.world.scenario.played_day):
+        at = stay.left if stay.no_reply else stay.arrived
+        received = seen.check_ins.get((stay.worker, at))
+        if received is not None and (stay.logged or stay.no_reply):
+            found[stay.call.visit_id, stay.worker] = (at, received)
+    return found
 
 
 def _corrected(alert: AlertRow, heard: Heard) -> bool:
@@ -137,8 +143,8 @@ def _unjustified(alert: AlertRow, played: Mapping[VisitId, DayCall], heard: Hear
 
 
 def _missed_false(truth: Truth, seen: _Seen) -> int:
-    """Visits of the 28 days whose check-in is in the store and that still stand as missed."""
-    logged = {VisitId(stay.call.visit_id) for stay in truth.happenings.stays if stay.logged}
+    """Visits of the 28 days of which something is in the store and that still stand as missed."""
+    logged = {VisitId(stay.call.visit_id) for stay in truth.happenings.stays if stay.logged or stay.no_reply}
     return sum(visit_id in logged and visit.outcome is VisitOutcome.MISSED for visit_id, visit in seen.visits.items())
 
 

@@ -54,6 +54,11 @@ class Truth:
         return self.happenings.unlogged & {call.visit_id for call in self.played}
 
     @property
+    def no_reply(self) -> frozenset[str]:
+        """Played calls at which nobody opened and the worker said so."""
+        return self.happenings.no_reply & {call.visit_id for call in self.played}
+
+    @property
     def cramming_workers(self) -> frozenset[str]:
         return frozenset(worker.worker_id for worker in self.world.workers if worker.crams)
 

@@ -23,7 +23,7 @@ def small_scenario():
         history_days=3,
         people=replace(scenario.people, rounds=12, relief_workers=9),
         devices=replace(scenario.devices, owntracks_rounds=1, landline_rounds=1),
-        played=replace(scenario.played, missed=2, unlogged=2, offline_phones=2, popbacks=4),
+        played=replace(scenario.played, missed=2, unlogged=2, no_reply=1, offline_phones=2, popbacks=4),
         cramming=replace(scenario.cramming, workers=1, roster_days=1),
     )
 
@@ -42,6 +42,7 @@ def test_a_small_locality_is_played_alike_twice(tmp_path):
     assert one == two
     assert one["events_lost"] == 0
     assert one["missed_alerted"] == one["missed_true"] == 2
+    assert one["no_reply_alerted"] == one["no_reply"] == 1
     assert one["alerts_unjustified"] == one["missed_false"] == 0
     assert one["minutes_evidenced"] == one["minutes_expected"] > 0
     assert one["invoice_payable_pence"] == one["invoice_expected_pence"] > 0
