@@ -11,7 +11,6 @@ import os
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from devices.phone.fallback import TIMEOUT_SECONDS, Fallback
 from devices.phone.link import Endpoint, Link, Will
 from devices.phone.network import Network
 from devices.phone.outbox import Entry, HeldChallenge, Outbox
+from devices.phone.texts import entry_of, position_text, task_fields, uuid7
 from devices.topics import device_topic, username
 from evm.domain.evidence import EventKind, Method, TaskOutcome
 from evm.domain.place import Position
@@ -124,7 +124,7 @@ class Phone:
         A position is kept at check-in and check-out only. Raises `Refused` when no server would take the event as it stands."""
         with self._lock:
             at = self._clock() if captured_at is None else captured_at
-            fix = _position_text(position, self._rng) if position is not None and kind in _WITH_PLACE else None
+            fix = position_text(position, self._rng) if position is not None and kind in _WITH_PLACE else None
             held = self._outbox.challenge
             fields: dict[str, Any] = {
                 "v": 1,
@@ -147,13 +147,13 @@ class Phone:
                 "visit": visit,
                 "method": method.value,
                 "position_digest": None if fix is None else v1.sha256_hex(fix.encode()),
-                "tasks": [_task(task) for task in tasks] or None,
+                "tasks": [task_fields(task) for task in tasks] or None,
                 "words": words,
                 "popback_at": None if popback_at is None else popback_at.isoformat(),
                 "popback_minutes": popback_minutes,
                 "app_version": APP_VERSION,
             }
-            entry = _entry({name: value for name, value in fields.items() if value is not None}, fix)
+            entry = entry_of({name: value for name, value in fields.items() if value is not None}, fix)
             self._outbox.append(entry)
         self._pump_soon()
         return entry.event_id
@@ -348,13 +348,6 @@ class Phone:
         return self.outbox_size
 
 
-def uuid7(*, at: datetime, rng: random.Random) -> str:
-    """A UUID of version 7 (RFC 9562): milliseconds of `at`, then random bits of `rng`."""
-    milliseconds = int(at.timestamp() * 1000) & ((1 << 48) - 1)
-    value = (milliseconds << 80) | (7 << 76) | (rng.getrandbits(12) << 64) | (2 << 62) | rng.getrandbits(62)
-    return str(uuid.UUID(int=value))
-
-
 def _first(pending: dict[str, Entry], without: dict[str, float], count: int) -> list[Entry]:
     found: list[Entry] = []
     for event_id, entry in pending.items():
@@ -363,38 +356,6 @@ def _first(pending: dict[str, Entry], without: dict[str, float], count: int) -> 
         if event_id not in without:
             found.append(entry)
     return found
-
-
-def _entry(fields: dict[str, Any], position: str | None) -> Entry:
-    payload = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    raw = payload.encode()
-    v1.decode_event(raw)  # what no server would take must not enter the chain
-    return Entry(
-        event_id=fields["event_id"],
-        sequence=fields["sequence"],
-        sha256=v1.sha256_hex(raw),
-        captured_at=fields["captured_at"],
-        payload=payload,
-        position=position,
-    )
-
-
-def _position_text(position: Position, rng: random.Random) -> str:
-    return json.dumps(
-        {
-            "salt": f"{rng.getrandbits(128):032x}",
-            "lat": position.latitude,
-            "lon": position.longitude,
-            "accuracy_m": position.accuracy_m,
-            "mock": position.mock,
-        },
-        separators=(",", ":"),
-    )
-
-
-def _task(task: TaskOutcome) -> dict[str, Any]:
-    said: dict[str, Any] = {"code": task.code, "done": task.done}
-    return said if task.reason is None else said | {"reason": task.reason}
 
 
 def _status(state: str) -> bytes:

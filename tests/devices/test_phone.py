@@ -20,7 +20,7 @@ from devices.messages.strict_json import Refused
 from devices.messages.v1 import RefusedItem, StoredItem
 from devices.phone import Phone
 from devices.phone.outbox import Entry, HeldChallenge, Outbox, OutboxInUseError
-from devices.phone.phone import uuid7
+from devices.phone.texts import uuid7
 from evm.domain.evidence import EventKind, Method
 from evm.domain.place import Position
 from tests.factories import NINE
@@ -105,6 +105,28 @@ def test_what_no_server_would_take_is_not_recorded(tmp_path: Path) -> None:
     assert one.outbox_size == 1
     one.close()
     assert json.loads((tmp_path / "kindly.p1.outbox").read_text())["e"]["sequence"] == 1
+
+
+@pytest.mark.parametrize("latitude", [91.0, float("nan"), float("inf")])
+def test_a_position_that_is_none_does_not_cost_the_check_in(tmp_path: Path, latitude: float) -> None:
+    """Broken if a phone's broken GPS keeps its worker from checking in."""
+    one = phone(tmp_path)
+    nowhere = Position(latitude=latitude, longitude=-2.22, accuracy_m=7)
+    one.record(EventKind.CHECK_IN, method=Method.GPS, customer="c1", position=nowhere)
+    one.close()
+    kept = json.loads((tmp_path / "kindly.p1.outbox").read_text())["e"]
+    assert kept["position"] is None
+    assert "position_digest" not in kept["payload"]
+
+
+def test_words_that_no_server_would_take_are_refused_with_a_reason(tmp_path: Path) -> None:
+    """Broken if odd words crash the app instead of being refused."""
+    one = phone(tmp_path)
+    for words in ("half \ud800 pair", "nul \x00", ""):
+        with pytest.raises(Refused):
+            one.record(EventKind.NOTE, words=words)
+    assert one.outbox_size == 0
+    one.close()
 
 
 def test_ids_are_uuids_of_version_7_in_order_of_time() -> None:
