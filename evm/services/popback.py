@@ -7,7 +7,7 @@ that keeps it: the published one of that day (published anew with the visit in i
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -37,6 +37,15 @@ class PopbackInvalid(ValueError):  # noqa: N818 -- named for what is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Needs:
+    """What the customer's task plan in force says a visit to them may need: the most workers and every skill it ever asks for."""
+
+    version: int
+    workers: int
+    skills: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PopbackAnswer:
     """What the customer is told. `visit_id` is set when promised; `moved` says which other visits start at another time for it,
     inside their windows; `alternatives` are offered when it is not promised."""
@@ -57,7 +66,7 @@ def ask(
     asked_by: str,
     wanted_at: datetime,
     minutes: int,
-    workers_needed: int = 1,
+    workers_needed: int | None = None,
     now: datetime,
     policy: Policy,
     request_id: str | None = None,
@@ -65,8 +74,10 @@ def ask(
     """Answer a pop-back and store request and answer; a request of the same id gets the answer that it got before.
 
     `asked_at` is when the request reached us, whoever brought it. `request_id` None: derived from what is asked, so that the same
-    form sent twice is one request. Raises PopbackInvalid."""
+    form sent twice is one request. `workers_needed` None: as many as the customer's task plan ever sends; the skills that the plan asks
+    for are asked for here, too. Raises PopbackInvalid."""
     customer = _checked(session, customer_id, asked_at, wanted_at, minutes, workers_needed)
+    needs = _needs(session, customer_id, on=in_zone(wanted_at, zone=policy.zone).date())
     request = PopbackRequest(
         request_id=request_id or _derived_id(customer_id, asked_at, asked_by, wanted_at, minutes),
         customer_id=customer_id,
@@ -74,12 +85,12 @@ def ask(
         asked_by=asked_by,
         wanted_at=wanted_at,
         minutes=minutes,
-        workers_needed=workers_needed,
+        workers_needed=needs.workers if workers_needed is None else workers_needed,
     )
     known = plans.popback_request(session, request_id=request.request_id)
     if known is not None:
         return _answer_of(known)
-    answered, placed = _answered(session, request, customer, now=now, policy=policy)
+    answered, placed = _answered(session, request, customer, needs, now=now, policy=policy)
     if placed is None:
         plans.add_popback_request(session, request=answered)
         return _answer_of(answered)
@@ -118,12 +129,13 @@ def places_for(
     customer_id: CustomerId,
     wanted_at: datetime,
     minutes: int,
-    workers_needed: int = 1,
+    workers_needed: int | None = None,
     policy: Policy,
 ) -> Places:
     """Ranked ways to serve a pop-back with all their consequences, for the office to look at; nothing is stored or promised."""
     customer = _checked(session, customer_id, None, wanted_at, minutes, workers_needed)
-    visit = _visit("preview", customer, wanted_at, minutes, workers_needed, version=1)
+    needs = _needs(session, customer_id, on=in_zone(wanted_at, zone=policy.zone).date())
+    visit = _visit("preview", customer, wanted_at, minutes, workers_needed or needs.workers, needs)
     return find_places(session, visit=visit, policy=policy)
 
 
@@ -133,14 +145,14 @@ def _checked(
     asked_at: datetime | None,
     wanted_at: datetime,
     minutes: int,
-    workers_needed: int,
+    workers_needed: int | None,
 ) -> Customer:
     customer = people.customer(session, customer_id=customer_id)
     if customer is None:
         raise PopbackInvalid(field="customer_id", words="There is no such customer.")
     if not 1 <= minutes <= MINUTES_MAX:
         raise PopbackInvalid(field="minutes", words=f"A pop-back lasts 1 to {MINUTES_MAX} minutes.")
-    if not 1 <= workers_needed <= 2:
+    if workers_needed is not None and not 1 <= workers_needed <= 2:
         raise PopbackInvalid(field="workers_needed", words="One or two workers can be sent.")
     if wanted_at.tzinfo is None or wanted_at.second or wanted_at.microsecond:
         raise PopbackInvalid(field="wanted_at", words="Give the time to the minute, with its UTC offset.")
@@ -150,13 +162,11 @@ def _checked(
 
 
 def _answered(
-    session: Session, request: PopbackRequest, customer: Customer, *, now: datetime, policy: Policy
+    session: Session, request: PopbackRequest, customer: Customer, needs: _Needs, *, now: datetime, policy: Policy
 ) -> tuple[PopbackRequest, Placed | None]:
     """The request with its answer, and where it was placed if it is promised."""
     at = request.wanted_at
-    visit = _visit(
-        request.request_id, customer, at, request.minutes, request.workers_needed, version=_version(session, request)
-    )
+    visit = _visit(request.request_id, customer, at, request.minutes, request.workers_needed, needs)
     reason = _in_the_way(session, visit, policy=policy)
     if reason:
         return _refused(session, request, reason, others=(), policy=policy), None
@@ -254,7 +264,7 @@ def _in_the_way(session: Session, visit: PlannedVisit, *, policy: Policy) -> str
 
 
 def _visit(
-    request_id: str, customer: Customer, at: datetime, minutes: int, workers_needed: int, *, version: int
+    request_id: str, customer: Customer, at: datetime, minutes: int, workers_needed: int, needs: _Needs
 ) -> PlannedVisit:
     digest = hashlib.sha256(f"pop-back|{request_id}".encode()).hexdigest()
     return PlannedVisit(
@@ -266,14 +276,20 @@ def _visit(
         minutes=minutes,
         workers_needed=workers_needed,
         rostered=(None,) * workers_needed,
-        task_plan_version=version,
+        skills_required=needs.skills,
+        task_plan_version=needs.version,
         popback=True,
     )
 
 
-def _version(session: Session, request: PopbackRequest) -> int:
-    in_force = plans.task_plans(session, customer_ids=[request.customer_id], on=request.wanted_at.date())
-    return in_force[0].version if in_force else 1
+def _needs(session: Session, customer_id: CustomerId, *, on: date) -> _Needs:
+    in_force = plans.task_plans(session, customer_ids=[customer_id], on=on)
+    patterns = in_force[0].patterns if in_force else ()
+    return _Needs(
+        version=in_force[0].version if in_force else 1,
+        workers=max((pattern.workers_needed for pattern in patterns), default=1),
+        skills=frozenset(skill for pattern in patterns for skill in pattern.skills_required),
+    )
 
 
 def _derived_id(customer_id: CustomerId, asked_at: datetime, asked_by: str, wanted_at: datetime, minutes: int) -> str:

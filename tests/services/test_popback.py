@@ -22,7 +22,19 @@ from evm.services.roster_problem import Wishes, input_sha256
 from evm.store import deadlines, evidence, plans, popbacks, rosters
 from evm.store.database import open_engine
 from tests import factories
-from tests.planning import LOCALITY, MONDAY, PROVIDER, a_customer, a_visit, a_worker, home, instant, settle
+from tests.planning import (
+    LOCALITY,
+    MONDAY,
+    PROVIDER,
+    a_customer,
+    a_pattern,
+    a_task_plan,
+    a_visit,
+    a_worker,
+    home,
+    instant,
+    settle,
+)
 
 POLICY = Policy()
 QUICK = Wishes(iterations_max=20, effort_seconds=0)
@@ -249,6 +261,20 @@ def test_a_double_up_pop_back_brings_two_workers_together(session: Session) -> N
     mine = [(worker, stop["start"]) for worker, stop in stops_of(draft.body) if stop["visit"] == answer.visit_id]
     assert len({worker for worker, _ in mine}) == 2
     assert len({start for _, start in mine}) == 1
+
+
+def test_a_pop_back_needs_what_the_customer_s_task_plan_needs(session: Session) -> None:
+    """A phone says only when and how long: somebody who is hoisted by two must not be sent one who cannot hoist."""
+    hoist = a_pattern(workers_needed=2, skills_required=frozenset({"hoist"}))
+    able = [a_worker(n, skills=frozenset({"hoist"})) for n in (1, 2)]
+    settle(session, workers=[*able, a_worker(3), a_worker(4)])
+    plans.add_task_plans(session, plans=[a_task_plan(patterns=[hoist])])
+    phone_asks(session)
+    (answer,) = popback.answer_pending(session, now=LONG_BEFORE, policy=POLICY)
+    draft = rosters.draft(session, **WHERE)
+    assert draft is not None
+    sent = {worker for worker, stop in stops_of(draft.body) if stop["visit"] == answer.visit_id}
+    assert sent == {"w1", "w2"}
 
 
 def phone_asks(session: Session, **changed: Any) -> str:
