@@ -104,6 +104,7 @@ def line(row: AlertRow) -> dict[str, Any]:
         "alert": row,
         "risk": words.status_of(words.RISKS, row.risk),
         "state": words.status_of(words.ALERT_STATES, row.state),
+        "stage": words.STAGES.get(row.stage or "", row.stage),
     }
 
 

@@ -79,11 +79,14 @@ def _rosters_door(session: Session, site: Site, viewer: Viewer) -> dict[str, Any
     figures = [
         {
             "value": row.locality_name,
-            "status": words.Status(
-                text=f"{day_words(row.day)}, {row.state}", sign="✓" if row.state == "published" else "○", colour="grey"
-            ),
+            "status": words.Status(text=day_words(row.day), sign="✓", colour="green"),
             "href": f"/rosters/{row.roster_id}",
         }
-        for row in rosters.listed(session, scope=viewer.scope, limit=3)
+        for row in rosters.listed(session, scope=viewer.scope, limit=3, state="published")
     ]
-    return {"title": "Rosters", "href": "/rosters", "figures": figures, "empty": "No roster has been made yet."}
+    return {
+        "title": "Published rosters",
+        "href": "/rosters",
+        "figures": figures,
+        "empty": "No roster is published yet.",
+    }

@@ -17,7 +17,7 @@ from evm.store.screens.invoices import VerdictSum
 
 router = APIRouter(include_in_schema=False)
 INVOICES_SHOWN = 100
-PRINT_LINES_MAX = 20_000
+PRINT_LINES = 1_000
 
 
 class InvoicesQuery(Strict):
@@ -25,7 +25,7 @@ class InvoicesQuery(Strict):
 
 
 class InvoiceQuery(PageQuery):
-    """Which lines; `line` opens the page on which that line stands; `all` puts every line on one page, for printing."""
+    """Which lines; `line` opens the page on which that line stands; `all` puts a thousand lines on a page, for printing."""
 
     verdict: Literal["", "pay", "reduce", "withhold", "query", "disallow", "not judged"] = ""
     line: Annotated[int, Field(ge=1, le=10**7)] | None = None
@@ -46,7 +46,7 @@ def invoice_page(
     request: Request, invoice_id: Id, query: Annotated[InvoiceQuery, Query()], viewer: InvoiceViewer
 ) -> Response:
     site = site_of(request)
-    rows = PRINT_LINES_MAX if query.all else site.settings.page_rows
+    rows = PRINT_LINES if query.all else site.settings.page_rows
     with site.reading() as session:
         invoice = invoices.one(session, scope=viewer.scope, invoice_id=invoice_id)
         if invoice is None:

@@ -118,7 +118,7 @@ def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) 
         "slots": _slots(row, stays),
         "names": screen.workers_named(session, worker_ids=frozenset(stay.worker_id for stay in stays)),
         "findings": findings_of(row),
-        "events": [_line(event, home=home) for event in events],
+        "events": [_line(event, home=home, live_seconds_max=site.policy.live_receipt_seconds_max) for event in events],
         "versions": versions(session, visit_key=row.visit_key),
         "alerts": screen.alerts_of(session, visit_id=row.visit_id)
         if row.visit_id and Right.SEE_ALERTS in viewer.rights
@@ -157,7 +157,7 @@ def _events(session: Session, *, row: VisitRow, site: Site) -> tuple[EventRow, .
     )
 
 
-def _line(event: EventRow, *, home: RowMapping) -> EventLine:
+def _line(event: EventRow, *, home: RowMapping, live_seconds_max: int) -> EventLine:
     metres = None
     if event.latitude is not None and event.longitude is not None:
         metres = great_circle_m(
@@ -175,8 +175,12 @@ def _line(event: EventRow, *, home: RowMapping) -> EventLine:
         kind=words.KINDS.get(event.kind, event.kind),
         method=words.METHODS.get(event.method, event.method),
         received="at once" if abs(late) < 2 else f"{words.duration(late)} {'later' if late > 0 else 'before that'}",
-        time_why=words.TIME_GRADES[event.grade_time],
-        place_why=words.PLACE_GRADES[event.grade_place],
+        time_why=words.time_why(
+            grade=event.grade_time, method=event.method, seconds_until_received=late, live_seconds_max=live_seconds_max
+        ),
+        place_why=words.place_why(
+            grade=event.grade_place, method=event.method, mock=event.mock, has_position=event.latitude is not None
+        ),
         distance=words.distance_band(metres, radius_m=home["radius_m"]),
         said=tuple(said),
     )

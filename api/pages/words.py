@@ -37,6 +37,7 @@ ALERT_STATES: Final = {
     "acknowledged": Status(text="Acknowledged", sign="◐", colour="yellow"),
     "closed": Status(text="Closed", sign="✓", colour="grey"),
 }
+STAGES: Final = {"warn": "warning", "page": "page", "missed": "missed", "check_out": "check-out"}
 VERDICTS: Final = {
     "pay": Status(text="Pay", sign="✓", colour="green"),
     "reduce": Status(text="Reduce", sign="↓", colour="yellow"),
@@ -72,17 +73,43 @@ METHODS: Final = {
     "manual": "by hand",
 }
 TIME_GRADES: Final = {
-    "A": "Exact: it reached us within a minute, or rests on a challenge this phone had seen since it was switched on",
+    "A": "Exact: counted by the phone from a challenge of ours, without being switched off between",
     "B": "Good: the true time lies within ten minutes, or the phone's clock was right before and after",
     "C": "Wide: the true time cannot be narrowed to ten minutes",
     "D": "Not trusted: no challenge was ever seen, or the phone's clock was moved",
 }
 PLACE_GRADES: Final = {
     "A": "Proved: a tag of this home was read",
-    "B": "Good: inside the home's radius, or from this customer's landline",
-    "C": "Not proved: outside the radius, an unknown line, or entered by hand",
-    "D": "Contradicted: a mocked position, or another home's tag",
+    "B": "Good: inside the home's radius",
+    "C": "Not proved",
+    "D": "Contradicted: a tag of another home was read",
 }
+
+
+def time_why(*, grade: str, method: str, seconds_until_received: int, live_seconds_max: int) -> str:
+    """Why a time has its grade (protocol.md, grade of time)."""
+    if grade == "A" and method == "landline":
+        return "Exact: timed by our own clock when the call came"
+    if grade == "A" and 0 <= seconds_until_received <= live_seconds_max:
+        return "Exact: it reached us as it happened"
+    return TIME_GRADES[grade]
+
+
+def place_why(*, grade: str, method: str, mock: bool | None, has_position: bool) -> str:
+    """Why a place has its grade (protocol.md, grade of place)."""
+    if grade == "B" and method == "landline":
+        return "Good: called from this customer's registered line"
+    if grade == "D" and mock:
+        return "Contradicted: the phone says that its position was made up"
+    if grade == "C":
+        how = {"landline": "the line is not registered for one customer", "manual": "entered by hand"}
+        inside = (
+            "the position lies outside the home's radius, or is too vague"
+            if has_position
+            else "no position came with it"
+        )
+        return f"Not proved: {how.get(method, inside)}"
+    return PLACE_GRADES[grade]
 
 
 def status_of(table: dict[str, Status], key: str) -> Status:

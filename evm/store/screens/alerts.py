@@ -58,7 +58,7 @@ class AlertPage:
 
 
 def listed(session: Session, *, scope: Scope, states: tuple[str, ...], limit: int, offset: int) -> AlertPage:
-    """Alerts in these states by risk, then by when they were due."""
+    """Alerts in these states by risk; those that later evidence already answers after the others; then by when they were due."""
     visible = _visible(scope)
     counted = session.execute(
         select(alerts.c.state, func.count())
@@ -70,7 +70,7 @@ def listed(session: Session, *, scope: Scope, states: tuple[str, ...], limit: in
     rows = session.execute(
         _selected()
         .where(visible, alerts.c.state.in_(states))
-        .order_by(RISK_ORDER, alerts.c.due_at, alerts.c.alert_id)
+        .order_by(RISK_ORDER, alerts.c.reclassified.is_not(None), alerts.c.due_at, alerts.c.alert_id)
         .limit(limit)
         .offset(offset)
     ).mappings()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, false, select, true
 from sqlalchemy.orm import Session
 
 from evm.store.screens.scope import Scope, of_place
@@ -32,10 +32,13 @@ class RosterRow:
     travel_seconds: int
 
 
-def listed(session: Session, *, scope: Scope, limit: int) -> tuple[RosterRow, ...]:
-    """Rosters of the scope, the latest day and newest version first."""
+def listed(session: Session, *, scope: Scope, limit: int, state: str | None = None) -> tuple[RosterRow, ...]:
+    """Rosters of the scope (in one state, if given), the latest day and newest version first."""
     rows = session.execute(
-        _selected(scope).order_by(rosters.c.day.desc(), localities.c.name, rosters.c.version.desc()).limit(limit)
+        _selected(scope)
+        .where(rosters.c.state == state if state is not None else true())
+        .order_by(rosters.c.day.desc(), localities.c.name, rosters.c.version.desc())
+        .limit(limit)
     ).mappings()
     return tuple(RosterRow(**dict(row)) for row in rows)
 
