@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import VisitId
@@ -104,8 +104,14 @@ def judge(session: Session, *, verdicts: Mapping[int, str], now: datetime) -> fr
 
 def postpone(session: Session, *, due_at: Mapping[int, datetime]) -> None:
     """Look at these open deadlines again later (the worker came late, and may stay as long as planned)."""
-    for deadline_id, instant in sorted(due_at.items()):
-        session.execute(update(t).where(t.c.deadline_id == deadline_id, t.c.judged_at.is_(None)).values(due_at=instant))
+    if due_at:
+        later = (
+            update(t)
+            .where(t.c.deadline_id == bindparam("the_id"), t.c.judged_at.is_(None))
+            .values(due_at=bindparam("new_due_at"))
+        )
+        moved = [{"the_id": deadline_id, "new_due_at": instant} for deadline_id, instant in sorted(due_at.items())]
+        session.connection().execute(later, moved)
 
 
 def void(session: Session, *, visit_id: VisitId, now: datetime, before_revision: int | None = None) -> int:
