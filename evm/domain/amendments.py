@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from evm.domain.evidence import Amendment, Evidence
 from evm.domain.finding import Finding, FindingCode
 from evm.domain.ids import VisitId, WorkerId
-from evm.domain.period import ends_at, seconds_between
+from evm.domain.period import Period, ends_at
 from evm.domain.plan import PlannedVisit
 from evm.domain.visit import Attendance, SlotRecord
 
@@ -50,8 +51,11 @@ def approved_amendments(events: Sequence[Evidence]) -> Amendments:
     return found
 
 
-def with_amendment(attendance: Attendance, amended: Amended | None, *, visit: PlannedVisit) -> Attendance:
-    """The attendance as the approved amendment corrects it; unchanged without one."""
+def with_amendment(
+    attendance: Attendance, amended: Amended | None, *, visit: PlannedVisit, elsewhere: Sequence[Period] = ()
+) -> Attendance:
+    """The attendance as the approved amendment corrects it; unchanged without one. `elsewhere`: when the same worker's own events
+    place them with somebody else, which no amendment overrules."""
     if amended is None or not amended.approved:
         return attendance
     start = amended.amendment.check_in_at or attendance.start
@@ -60,7 +64,7 @@ def with_amendment(attendance: Attendance, amended: Amended | None, *, visit: Pl
         attendance,
         start=start,
         end=end,
-        payable_seconds=_payable_seconds(start, end, attendance.end_max),
+        payable_seconds=_payable_seconds(start, end, attendance.end_max, elsewhere),
         amended=True,
         approved=True,
         findings=(*attendance.findings, *_findings(amended, start, end, attendance.end_max, visit)),
@@ -68,7 +72,11 @@ def with_amendment(attendance: Attendance, amended: Amended | None, *, visit: Pl
 
 
 def amended_alone(
-    records: Sequence[SlotRecord], changes: Mapping[WorkerId, Amended], *, visit: PlannedVisit
+    records: Sequence[SlotRecord],
+    changes: Mapping[WorkerId, Amended],
+    *,
+    visit: PlannedVisit,
+    elsewhere: Mapping[WorkerId, Sequence[Period]] = MappingProxyType({}),
 ) -> list[SlotRecord]:
     """The slots with approved amendments of workers who logged nothing: their own slot if free, else the lowest free one."""
     filled = list(records)
@@ -78,11 +86,13 @@ def amended_alone(
         free = [record for record in filled if record.attendance is None]
         record = next((one for one in free if one.rostered == worker), free[0] if free else None)
         if record is not None:
-            filled[record.slot] = replace(record, attendance=_made_by_hand(worker, amended, visit))
+            filled[record.slot] = replace(
+                record, attendance=_made_by_hand(worker, amended, visit, elsewhere.get(worker, ()))
+            )
     return filled
 
 
-def _made_by_hand(worker: WorkerId, amended: Amended, visit: PlannedVisit) -> Attendance:
+def _made_by_hand(worker: WorkerId, amended: Amended, visit: PlannedVisit, elsewhere: Sequence[Period]) -> Attendance:
     start, end = amended.amendment.check_in_at, amended.amendment.check_out_at
     return Attendance(
         attendance_id=amended.event.event_id,
@@ -95,17 +105,33 @@ def _made_by_hand(worker: WorkerId, amended: Amended, visit: PlannedVisit) -> At
         visit=visit.visit_id,
         grade_time=amended.event.grade_time,
         grade_place=amended.event.grade_place,
-        payable_seconds=_payable_seconds(start, end, None),
+        payable_seconds=_payable_seconds(start, end, None, elsewhere),
         amended=True,
         approved=True,
         findings=_findings(amended, start, end, None, visit),
     )
 
 
-def _payable_seconds(start: datetime | None, end: datetime | None, end_max: datetime | None) -> int:
+def _payable_seconds(
+    start: datetime | None, end: datetime | None, end_max: datetime | None, elsewhere: Sequence[Period]
+) -> int:
     if start is None or end is None:
         return 0
-    return max(0, seconds_between(start, end if end_max is None else min(end, end_max)))
+    last = end if end_max is None else min(end, end_max)
+    if last <= start:
+        return 0
+    there = Period(start=start, end=last)
+    return there.seconds - _covered_seconds(there, elsewhere)
+
+
+def _covered_seconds(there: Period, elsewhere: Sequence[Period]) -> int:
+    """Seconds of `there` in which the worker was somewhere else, each counted once."""
+    covered, reached = 0, there.start
+    for other in sorted(elsewhere, key=lambda period: (period.start, period.end)):
+        if other.end > reached and other.start < there.end:
+            covered += there.shared_seconds(Period(start=max(reached, other.start), end=max(reached, other.end)))
+            reached = max(reached, other.end)
+    return covered
 
 
 def _findings(

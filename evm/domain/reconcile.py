@@ -20,8 +20,9 @@ from evm.domain.finding import Finding, FindingCode
 from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.matching import Candidate, Opening, Slots, match
 from evm.domain.occurrences import is_away
+from evm.domain.outcomes import outcome_of, overlap_seconds_of
 from evm.domain.people import TravelMode
-from evm.domain.period import care_day, ends_at, seconds_between
+from evm.domain.period import Period, care_day, ends_at
 from evm.domain.place import Home
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
@@ -41,6 +42,7 @@ class _File:
     notes: list[Evidence] = field(default_factory=list)
     amendments: list[Evidence] = field(default_factory=list)
     absences: list[Absence] = field(default_factory=list)
+    elsewhere: dict[WorkerId, list[Period]] = field(default_factory=dict)
 
 
 def reconcile(
@@ -105,26 +107,50 @@ def _files(
     absences: Sequence[Absence],
 ) -> list[_File]:
     files = {customer: _File(customer=customer) for customer in sorted(wanted)}
-    at_visit = {visit.visit_id: visit.customer_id for visit in plan}
     for visit in plan:
         if visit.customer_id in files:
             files[visit.customer_id].plan.append(visit)
     for stay in stays:
         if stay.customer in files:
             files[stay.customer].stays.append(stay)
+    _file_events(files, plan, events)
+    for spell in absences:
+        if spell.customer_id in files:
+            files[spell.customer_id].absences.append(spell)
+    for file in files.values():
+        if file.amendments:
+            file.elsewhere = _elsewhere(file, stays)
+    return list(files.values())
+
+
+def _file_events(files: Mapping[CustomerId, _File], plan: Sequence[PlannedVisit], events: Sequence[Evidence]) -> None:
+    """Put what is neither check-in nor check-out where it belongs: amendments by the visit they name, notes by customer."""
+    at_visit = {visit.visit_id: visit.customer_id for visit in plan}
     for event in events:
         if event.kind in PRESENCE:
             continue
         if event.amendment is not None:
             customer = at_visit.get(event.amendment.visit)
-            if customer in files:
+            if customer is not None and customer in files:
                 files[customer].amendments.append(event)
-        elif event.kind in _ABOUT_A_VISIT and event.customer in files:
+        elif event.kind in _ABOUT_A_VISIT and event.customer is not None and event.customer in files:
             files[event.customer].notes.append(event)
-    for spell in absences:
-        if spell.customer_id in files:
-            files[spell.customer_id].absences.append(spell)
-    return list(files.values())
+
+
+def _elsewhere(file: _File, stays: Sequence[Stay]) -> dict[WorkerId, list[Period]]:
+    """When the workers whose attendances are amended were with somebody else, by their own events."""
+    amended = {event.amendment.worker for event in file.amendments if event.amendment is not None}
+    found: dict[WorkerId, list[Period]] = defaultdict(list)
+    for stay in stays:
+        if (
+            stay.worker in amended
+            and stay.customer != file.customer
+            and stay.start is not None
+            and stay.end is not None
+        ):
+            end = stay.end if stay.end_max is None else min(stay.end, stay.end_max)
+            found[stay.worker].append(Period(start=stay.start, end=max(stay.start, end)))
+    return found
 
 
 def _visits_of(file: _File, policy: Policy, now: datetime | None) -> list[Visit]:
@@ -233,9 +259,11 @@ def _slots(
         attendance = None
         if stay is not None:
             attendance = _attendance(stay, visit.visit_id, under_way=under_way)
-            attendance = with_amendment(attendance, changes.pop(stay.worker, None), visit=visit)
+            amended = changes.pop(stay.worker, None)
+            there = file.elsewhere.get(stay.worker, ())
+            attendance = with_amendment(attendance, amended, visit=visit, elsewhere=there)
         records.append(SlotRecord(slot=slot, rostered=rostered, attendance=attendance))
-    records = amended_alone(records, changes, visit=visit)
+    records = amended_alone(records, changes, visit=visit, elsewhere=file.elsewhere)
     return tuple(_judged(record, visit, file, policy) for record in records)
 
 
@@ -287,7 +315,7 @@ def _visit(
     policy: Policy,
     now: datetime | None,
 ) -> Visit:
-    overlap_seconds = _overlap_seconds(slots)
+    overlap_seconds = overlap_seconds_of(slots)
     missing = visit_findings.of_missing_slots(slots, visit, missed_due_at, now, policy)
     pending = [amended.waiting() for amended in amendments.get(visit.visit_id, {}).values() if not amended.approved]
     found: list[Finding] = [*missing, *pending, *visit_findings.of_double_up(slots, overlap_seconds, visit, policy)]
@@ -300,46 +328,11 @@ def _visit(
         care_day=care_day(visit.start, zone=policy.zone).isoformat(),
         planned_start=visit.start,
         planned_minutes=visit.minutes,
-        outcome=_outcome(visit, slots, notes, policy, is_missed=bool(missing)),
+        outcome=outcome_of(visit, slots, notes, policy, is_missed=bool(missing)),
         slots=slots,
         overlap_seconds=overlap_seconds,
         findings=visit_findings.ordered(found),
     )
-
-
-def _outcome(
-    visit: PlannedVisit, slots: tuple[SlotRecord, ...], notes: Sequence[Evidence], policy: Policy, *, is_missed: bool
-) -> VisitOutcome:
-    """Turned away or not let in counts only while less than half of the planned time was given afterwards or besides."""
-    attended = [record.attendance for record in slots if record.attendance is not None]
-    given = max((one.payable_seconds for one in attended), default=0)
-    if given < policy.not_delivered_share_max * visit.minutes * 60:
-        if any(note.kind is EventKind.CUSTOMER_REFUSED for note in notes):
-            return VisitOutcome.REFUSED
-        no_reply = [note.at for note in notes if note.kind is EventKind.NO_REPLY]
-        if no_reply and not any(one.start is not None and one.start > max(no_reply) for one in attended):
-            return VisitOutcome.NO_REPLY
-    if len(attended) == len(slots):
-        return VisitOutcome.DELIVERED
-    if attended:
-        return VisitOutcome.PART_DELIVERED
-    return VisitOutcome.MISSED if is_missed else VisitOutcome.PENDING
-
-
-def _overlap_seconds(slots: tuple[SlotRecord, ...]) -> int:
-    """Seconds in which at least two of the slots' workers were present (stays are counted to their cap)."""
-    edges: list[tuple[datetime, int]] = []
-    for record in slots:
-        one = record.attendance
-        if one is not None and one.start is not None and one.end is not None:
-            end = one.end if one.end_max is None else min(one.end, one.end_max)
-            edges += [(one.start, 1), (max(one.start, end), -1)]
-    total, present, since = 0, 0, None
-    for at, change in sorted(edges):
-        if since is not None and present >= 2:
-            total += seconds_between(since, at)
-        present, since = present + change, at
-    return total
 
 
 def _cancelled(visit: PlannedVisit, file: _File, policy: Policy) -> Visit:

@@ -176,6 +176,13 @@ def test_an_approved_amendment_alone_makes_a_visit_of_a_worker_who_logged_nothin
     assert only(visits_of([planned()], [waiting], now=at("13:00"))).outcome is VisitOutcome.MISSED
 
 
+def test_no_amendment_pays_time_in_which_the_worker_was_with_somebody_else():
+    """Broken: two people's word would pay a second that a phone shows elsewhere."""
+    said = amendment("12:00", since="09:00", until="09:30", by="manager")
+    visits = visits_of([planned()], [*stay("09:20", "09:50", customer="c2"), said])
+    assert attendance(only(visits)).payable_seconds == 20 * 60
+
+
 def test_row_26_check_out_before_check_in_keeps_both_and_bills_nothing():
     """Broken (bad-input 26): out before in."""
     visits = visits_of([planned()], [check_out("08:55"), check_in("09:00")])

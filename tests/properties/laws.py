@@ -18,7 +18,7 @@ from evm.domain.matching import Candidate, Opening
 from evm.domain.plan import PlannedVisit
 from evm.domain.visit import Visit
 from tests.domain.stories import home, planned, visits_of
-from tests.properties.strategies import HOMES, plans, shuffled, tidy_worlds, worlds
+from tests.properties.strategies import HOMES, messy_worlds, plans, shuffled, tidy_worlds, worlds
 
 ZONE = "Europe/London"
 PHASES: tuple[Phase, ...] = (Phase.explicit, Phase.generate, Phase.shrink)
@@ -113,6 +113,7 @@ def order_and_repetition_do_not_matter() -> None:
         assert visits(list(reversed(plan)), evidence) == visits(plan, evidence)
 
     holds(law, worlds(), st.integers(0, 10**6))
+    holds(law, messy_worlds(), st.integers(0, 10**6), examples=100)
 
 
 def another_day_is_the_same_day() -> None:

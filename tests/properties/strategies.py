@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evm.domain.evidence import EventKind, Evidence, Grade, Method
 from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.plan import PlannedVisit
-from tests.domain.stories import DAY, event, home, planned
+from tests.domain.stories import DAY, amendment, event, home, planned
 
 WORKERS = ("w1", "w2", "w3")
 CUSTOMERS = ("c1", "c2", "c3")
@@ -57,8 +57,39 @@ def events(draw: Any, *, minutes: int = 240) -> Evidence:
 
 
 @st.composite
+def rarer_events(draw: Any) -> Evidence:
+    """No reply, a refusal, an amendment (approved or not, sensible or not), or an event whose worker or customer nobody knows."""
+    instant = DAY + timedelta(minutes=510 + draw(st.integers(0, 48)) * 5)
+    kind = draw(
+        st.sampled_from([EventKind.NO_REPLY, EventKind.CUSTOMER_REFUSED, EventKind.AMENDMENT, EventKind.CHECK_IN])
+    )
+    worker, customer = draw(st.sampled_from(WORKERS)), draw(st.sampled_from(CUSTOMERS))
+    if kind is EventKind.AMENDMENT:
+        times = [f"{9 + draw(st.integers(0, 2)):02}:{draw(st.sampled_from([0, 15, 50])):02}" for _ in range(2)]
+        since, until = (draw(st.sampled_from([None, one])) for one in times)
+        name = f"am-{instant:%H%M}-{worker}-{since}-{until}"
+        by = draw(st.sampled_from([None, "manager", "coordinator"]))
+        visit = draw(st.sampled_from(["v0", "v1", "v9"]))
+        body = f"{by}-{visit}"
+        return amendment(
+            f"{instant:%H:%M}", visit=visit, since=since, until=until, by=by, worker=worker, event_id=name, body=body
+        )
+    if kind is EventKind.CHECK_IN:
+        unknown = draw(st.sampled_from([{"worker": None}, {"customer": None}, {"worker": None, "customer": None}]))
+        return event(kind, instant, **({"worker": worker, "customer": customer} | unknown))
+    return event(kind, instant, worker=worker, customer=customer)
+
+
+@st.composite
 def worlds(draw: Any) -> tuple[list[PlannedVisit], list[Evidence]]:
     return draw(plans()), draw(st.lists(events(), min_size=1, max_size=12))
+
+
+@st.composite
+def messy_worlds(draw: Any) -> tuple[list[PlannedVisit], list[Evidence]]:
+    """As `worlds`, with the rarer events among them."""
+    either = st.one_of(events(), events(), events(), rarer_events())
+    return draw(plans()), draw(st.lists(either, min_size=1, max_size=12))
 
 
 @st.composite
