@@ -50,6 +50,7 @@ def recombine(
     _hint(model, columns, chosen, absent, hint)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
+    solver.parameters.cp_model_presolve = False  # measured: twenty times as fast here, and to a better choice
     solver.parameters.random_seed = seed % 2**31
     solver.parameters.max_deterministic_time = effort_seconds
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
