@@ -27,6 +27,8 @@ PASSWORD_CHARACTERS_MIN: Final = 12
 PASSWORD_CHARACTERS_MAX: Final = 1024
 TOUCH_SECONDS: Final = 30
 ADDRESSES_REMEMBERED_MAX: Final = 10_000
+UNATTENDED: Final = frozenset({"/alerts/stream", "/alerts/list"})
+"""What an open page asks for by itself: no sign that anybody still sits there, so it keeps no session alive."""
 
 _hasher = PasswordHash.recommended()
 _NOBODYS_HASH: Final = _hasher.hash(secrets.token_hex(16))
@@ -189,7 +191,7 @@ def viewer_of(request: Request) -> Viewer | None:
         held = accounts.signed_in(session, token_sha256=token_hash(token))
     if held is None or not is_live(held, now=now, idle_minutes=site.settings.session_idle_minutes):
         return None
-    if now - held.seen_at >= timedelta(seconds=TOUCH_SECONDS) and not request.url.path.endswith("/stream"):
+    if now - held.seen_at >= timedelta(seconds=TOUCH_SECONDS) and request.url.path not in UNATTENDED:
         with site.sessions.begin() as session:
             accounts.touch_session(session, token_sha256=held.token_sha256, now=now)
     viewer = Viewer(account=held.account, csrf_token=held.csrf_token, token_sha256=held.token_sha256)

@@ -116,6 +116,15 @@ def test_a_session_ends_after_idle_time_and_after_its_absolute_limit(visitor: Re
     assert client.get("/visits").status_code == 303, "twelve hours are the end, however busy"
 
 
+def test_a_page_that_renews_itself_keeps_no_session_alive(visitor: Reader, clock: Clock) -> None:
+    """Broken: an unattended console with the live alerts open would never be signed out."""
+    client = visitor("safeguarding")
+    for _ in range(4):
+        clock.move(minutes=4)
+        last = client.get("/alerts/list").status_code
+    assert last == 303
+
+
 def test_signing_out_kills_the_token_not_only_the_cookie(visitor: Reader) -> None:
     """Broken: a copied cookie would outlive the sign-out."""
     client = visitor("branch")
