@@ -29,6 +29,7 @@ from devices.identity import Credential
 from devices.topics import device_of_username
 from evm.domain.ids import DeviceId, ProviderId
 from evm.store import people
+from evm.store.database import reading_factory
 
 REVOKED_SECONDS_MAX: Final = 30.0
 START_SECONDS_MAX: Final = 20.0
@@ -42,7 +43,7 @@ class Accounts:
     """Who may connect to the embedded broker: the device table and the servers' credentials."""
 
     def __init__(self, *, sessions: sessionmaker[Session], servers: Iterable[Credential]) -> None:
-        self._sessions = sessions
+        self._sessions = reading_factory(sessions.kw["bind"])  # never waits for ingest's writing
         self._servers = {server.username: server.password for server in servers}
         self._valid: dict[str, float] = {}
 
@@ -139,6 +140,32 @@ class Doorkeeper(BrokerProtocolHandler):
         return handler, session
 
 
+class TidyBroker(Broker):
+    """amqtt's broker, which leaves no connection open behind it when it is shut down."""
+
+    def __init__(self, config: BrokerConfig, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(config, loop=loop)
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def stream_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
+    ) -> None:
+        """Serve one connection, and close it in any case."""
+        self._writers.add(writer)
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def shutdown(self) -> None:
+        """End all sessions, then whatever connection is still there."""
+        await super().shutdown()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        await asyncio.sleep(0.05)  # lets the loop close what was aborted
+
+
 class EmbeddedBroker:
     """amqtt on a thread and loop of its own. `port` 0 takes a free one; `port` after `start` tells which."""
 
@@ -191,7 +218,7 @@ class EmbeddedBroker:
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         amqtt.broker.BrokerProtocolHandler = Doorkeeper  # type: ignore[attr-defined]  # amqtt takes no handler by argument
-        broker = Broker(self._config(), loop=self._loop)
+        broker = TidyBroker(self._config(), loop=self._loop)
         await broker.start()
         self._port = _listening_port(broker)
         self._started.set()

@@ -96,7 +96,7 @@ class Site:
             ingest=self.ingest,
             persistent=self.kind == "mosquitto",
         )
-        assert self.client.start(timeout_seconds=10)
+        assert self.client.start(timeout_seconds=30)
 
     def stop_ingest(self) -> None:
         assert self.client is not None

@@ -14,6 +14,7 @@ from devices.messages.strict_json import Refused
 from devices.mosquitto.process import MosquittoProcess
 from evm.domain.evidence import EventKind, Grade, Method
 from evm.domain.place import Position
+from evm.store import people
 from tests.devices.brokers import KINDS, PASSWORD, Site, enrol_all, eventually, need_mosquitto, now, revoke
 from tests.devices.conftest import Town
 from tests.devices.wire import envelope, event
@@ -187,6 +188,15 @@ def test_row_34_subscribing_to_everything_delivers_nothing_foreign(site: Site) -
 def test_only_enrolled_devices_with_their_password_connect(site: Site, username: str, password: str) -> None:
     """Broken if a wrong, unknown or revoked credential is let in."""
     assert not site.plain(username, password).connect(timeout_seconds=1.0)
+
+
+def test_a_long_write_does_not_keep_phones_from_connecting(site: Site) -> None:
+    """Broken if the broker waits for the database's one writer to ask who somebody is: a whole fleet would time out."""
+    with site.town.sessions.begin() as session:
+        people.devices(session)  # on SQLite any transaction of the writing kind holds the lock from its beginning
+        phone = site.phone()
+        phone.connect()
+        assert phone.wait_connected(timeout_seconds=5)
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
