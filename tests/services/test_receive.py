@@ -1,5 +1,6 @@
 """A batch of messages becomes evidence: bad-input rows 14, 15, 18, 21, 25, 26, 28, 29 and 30 among others."""
 
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event as sql_event
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.evidence import Claim, EventKind, Evidence, Grade, Method, TaskOutcome
@@ -17,8 +19,10 @@ from evm.domain.policy import Policy
 from evm.services import receive
 from evm.services.receive import Answer, Incoming, Refused
 from evm.store import alerts, evidence, ingest_state, outbox, plans
+from evm.store.database import open_engine, session_factory
 from evm.store.tables.evidence import evidence as log_table
 from tests import factories
+from tests.conftest import POSTGRESQL
 from tests.factories import NINE, PROVIDER, claim, fix
 
 POLICY = Policy()
@@ -382,3 +386,21 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(seeded: Session) -> 
     few = count([claim(sequence=n) for n in range(2, 5)])
     many = count([claim(sequence=n) for n in range(5, 205)])
     assert many <= few + 1
+
+
+@pytest.mark.skipif(POSTGRESQL in os.environ, reason="about SQLite's one write lock")
+def test_fault_10_a_locked_database_answers_nothing_and_the_retry_stores_once(database_url: str) -> None:
+    """An answer given while another holds the lock would be a receipt for what is not stored."""
+    engine = open_engine(url=database_url, busy_timeout_ms=50)
+    sessions = session_factory(engine)
+    with sessions.begin() as session:
+        factories.seed(session)
+    said = claim(sequence=1)
+    with sessions() as holder:
+        holder.execute(select(func.count()).select_from(log_table))
+        with sessions() as session, pytest.raises(OperationalError, match="locked"):
+            take(session, said)
+    for _ in range(2):
+        with sessions.begin() as session:
+            assert take(session, said)[0].stored_index == 1
+    engine.dispose()
