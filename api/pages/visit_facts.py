@@ -14,6 +14,7 @@ from api.pages import words
 from api.site import Site
 from evm.domain.finding import Finding
 from evm.domain.travel import great_circle_m
+from evm.store.screens import alerts as alert_screen
 from evm.store.screens import visits as screen
 from evm.store.screens.visits import EventRow, Listed, VisitRow
 from evm.store.visits import versions
@@ -120,7 +121,7 @@ def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) 
         "findings": findings_of(row),
         "events": [_line(event, home=home, live_seconds_max=site.policy.live_receipt_seconds_max) for event in events],
         "versions": versions(session, visit_key=row.visit_key),
-        "alerts": screen.alerts_of(session, visit_id=row.visit_id)
+        "alerts": alert_screen.alerts_of(session, visit_id=row.visit_id)
         if row.visit_id and Right.SEE_ALERTS in viewer.rights
         else (),
         "charges": screen.charges_of(session, visit_key=row.visit_key) if money else (),

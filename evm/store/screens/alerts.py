@@ -116,6 +116,28 @@ def branch_phones(session: Session, *, provider_id: str) -> tuple[tuple[str, str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedRow:
+    """An alert about this visit, for the link to it."""
+
+    alert_id: int
+    kind: str
+    words: str
+    state: str
+    raised_at: datetime
+    reclassified: str | None
+
+
+def alerts_of(session: Session, *, visit_id: str) -> tuple[RaisedRow, ...]:
+    """The alerts a planned visit raised, by time."""
+    rows = session.execute(
+        select(*(alerts.c[name] for name in RaisedRow.__slots__))
+        .where(alerts.c.visit_id == visit_id)
+        .order_by(alerts.c.raised_at, alerts.c.alert_id)
+    ).mappings()
+    return tuple(RaisedRow(**dict(row)) for row in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One entry of the history of some alert, with whom it concerns: what live watchers are told. `council_id` None: no customer."""
 

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from evm.domain.visit import Visit
 from evm.store.screens.invoices import invoices_visible
 from evm.store.screens.scope import Scope, of_place, of_worker
-from evm.store.tables.alerts import alerts
 from evm.store.tables.evidence import evidence
 from evm.store.tables.money import charges, invoice_lines, invoices
 from evm.store.tables.people import care_workers, customers, localities, providers
@@ -323,28 +322,6 @@ def charges_of(session: Session, *, visit_key: str) -> tuple[ChargeRow, ...]:
         .order_by(charges.c.slot, charges.c.line)
     ).mappings()
     return tuple(ChargeRow(**dict(row)) for row in rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RaisedRow:
-    """An alert about this visit, for the link to it."""
-
-    alert_id: int
-    kind: str
-    words: str
-    state: str
-    raised_at: datetime
-    reclassified: str | None
-
-
-def alerts_of(session: Session, *, visit_id: str) -> tuple[RaisedRow, ...]:
-    """The alerts a planned visit raised, by time."""
-    rows = session.execute(
-        select(*(alerts.c[name] for name in RaisedRow.__slots__))
-        .where(alerts.c.visit_id == visit_id)
-        .order_by(alerts.c.raised_at, alerts.c.alert_id)
-    ).mappings()
-    return tuple(RaisedRow(**dict(row)) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
