@@ -45,7 +45,7 @@ def faults(*, name: str, extras: tuple[str, ...]) -> list[str]:
     text = path.read_text()
     found = [f"{name} has a download address: run ./run lock"] if re.search(r"https?://|file:", text) else []
     pins: dict[str, list[str]] = {}
-    for project, version in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", text, re.M):
+    for project, version in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE):
         pins.setdefault(project.lower(), []).append(version)
     project_table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project_table["dependencies"], *(r for e in extras for r in project_table["optional-dependencies"][e])]
