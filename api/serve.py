@@ -22,7 +22,7 @@ from devices import identity
 from devices.broker import EmbeddedBroker
 from devices.ingest import Ingest
 from devices.mqtt import IngestClient
-from evm.gateways.notify import LogGateway, NotifyGateway
+from evm.gateways.notify import LogGateway, NotifyGateway, gateway_of
 
 log = structlog.get_logger(__name__)
 
@@ -171,7 +171,7 @@ def run_part(*, part: Part, data: Path, database: str | None, broker: str, ports
     parts = open_parts(data=data, database=database)
     try:
         running = _start_part(part=part, parts=parts, settings=settings, broker=broker, ports=ports, name=name)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         sys.stderr.write(f"popback: {error}\n")
         return 1
     code = _wait_for_signal(hung=running.hung)
@@ -192,7 +192,7 @@ def _start_part(*, part: Part, parts: Parts, settings: Settings, broker: str, po
         "all": lambda: _start_all(parts, settings, broker=broker, ports=ports),
         "api": lambda: _start_api(parts, settings, ports=ports),
         "ingest": lambda: _start_ingest(parts, settings, broker=broker, name=name),
-        "watch": lambda: _start_watch(parts),
+        "watch": lambda: _start_watch(parts, settings),
         "broker": lambda: _start_broker(parts, ports=ports),
     }
     return starters[part]()
@@ -205,6 +205,7 @@ def _start_all(parts: Parts, settings: Settings, *, broker: str, ports: Ports) -
         site_port=SITE_PORT if ports.site is None else ports.site,
         broker_port=BROKER_PORT if ports.broker is None else ports.broker,
         outside_broker=None if broker == "embedded" else address_of(broker),
+        gateway=gateway_of(address=settings.notify_to),
     )
     server.start()
     _say(f"site {server.site_url}  broker {server.broker_host}:{server.broker_port}")
@@ -235,8 +236,8 @@ def _start_ingest(parts: Parts, settings: Settings, *, broker: str, name: str) -
     return Running(stop=client.stop, hung=lambda: client.silent_seconds > HUNG_SECONDS_MAX)
 
 
-def _start_watch(parts: Parts) -> Running:
-    pulse = Pulse(jobs=watching(parts, gateway=LogGateway()))
+def _start_watch(parts: Parts, settings: Settings) -> Running:
+    pulse = Pulse(jobs=watching(parts, gateway=gateway_of(address=settings.notify_to)))
     pulse.start()
     _say("watch")
     return Running(stop=pulse.stop)

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     """Twilio's auth token; without it every call to the telephony webhook is refused."""
     telephony_provider: str | None = None
     """Whose a call is when the dialled number names nobody (given to Ingest by the entry point)."""
+    notify_to: str = "log"
+    """How people are told of alerts: `log`, `file:PATH` (one JSON line each) or the https address of a webhook."""
     metrics_token: SecretStr | None = None
     """Bearer token for /metrics; without it only a signed-in administrator reads them."""
 
