@@ -12,6 +12,8 @@ from typing import Final
 
 from devices.mosquitto import CONF_FILE
 
+LOG_FILE: Final = "mosquitto.log"
+PORT_TAKEN: Final = "Address already in use"
 START_SECONDS_MAX: Final = 10.0
 _PLACES: Final = "/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/sbin"
 
@@ -50,21 +52,35 @@ class MosquittoProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start and wait until it listens. Raises `MosquittoMissingError`, or RuntimeError with what it said."""
+        """Start and wait until it listens. Raises `MosquittoMissingError`, or RuntimeError with what it said.
+
+        A port that its last user has just let go of may be refused for a moment: it is tried again until time is up."""
         found = program()
         if found is None:
             raise MosquittoMissingError("the program mosquitto is not installed (apt install mosquitto)")
-        with (self.directory / "mosquitto.log").open("ab") as log:
+        give_up = time.monotonic() + START_SECONDS_MAX
+        while not self._started(found, give_up):
+            if time.monotonic() > give_up or PORT_TAKEN not in self._said():
+                raise RuntimeError(f"mosquitto does not start: {self._said()}")
+            time.sleep(0.2)
+
+    def _started(self, found: str, give_up: float) -> bool:
+        """Whether it listens; False when it ended, or did not listen in time and was ended."""
+        with (self.directory / LOG_FILE).open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 -- our own arguments
                 [found, "-c", str(self.directory / CONF_FILE)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        give_up = time.monotonic() + START_SECONDS_MAX
-        while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > give_up:
-                self.kill()
-                said = (self.directory / "mosquitto.log").read_text(encoding="utf-8", errors="replace")[-2000:]
-                raise RuntimeError(f"mosquitto does not start: {said}")
+        while self._process.poll() is None and time.monotonic() < give_up:
+            if self._listens():
+                time.sleep(0.02)
+                if self._process.poll() is None:  # else somebody else listens there
+                    return True
             time.sleep(0.01)
+        self.kill()
+        return False
+
+    def _said(self) -> str:
+        return (self.directory / LOG_FILE).read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def stop(self) -> None:
         """Ask it to end and wait."""
