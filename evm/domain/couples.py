@@ -2,7 +2,7 @@
 boundary and never billed twice (rules.md, Couples). Everything else is matched by customer, never by address."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,18 +11,18 @@ from evm.domain.evidence import Method
 from evm.domain.finding import FindingCode
 from evm.domain.ids import CustomerId, WorkerId
 from evm.domain.period import ends_at, seconds_between
-from evm.domain.place import Home
 from evm.domain.plan import PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.splitting import covers_both, split_at
 
 
 def split_couples(
-    *, stays: Sequence[Stay], plan: Sequence[PlannedVisit], homes: Mapping[CustomerId, Home], policy: Policy
+    *, stays: Sequence[Stay], plan: Sequence[PlannedVisit], lines: Mapping[CustomerId, Collection[str]], policy: Policy
 ) -> tuple[Stay, ...]:
     """The stays, where a landline check-in with one of a couple and the check-out with the other (or one stay over both their
-    visits) around adjoining visits have become one stay with each."""
-    shared = _shared_homes(plan, homes)
+    visits) around adjoining visits have become one stay with each. `lines` are the customers' registered landlines: neighbours at one
+    address with a line each are no couple."""
+    shared = _shared_lines(plan, lines)
     if not shared:
         return tuple(stays)
     joined = _joined(stays, shared)
@@ -38,22 +38,22 @@ def split_couples(
     return tuple(result)
 
 
-_Place = tuple[float, float]
+_Line = str
 _Adjoining = tuple[PlannedVisit, PlannedVisit]
 
 
-def _shared_homes(plan: Sequence[PlannedVisit], homes: Mapping[CustomerId, Home]) -> dict[CustomerId, _Place]:
-    """The customers in the plan who share their home with another of them."""
-    at: dict[_Place, set[CustomerId]] = defaultdict(set)
+def _shared_lines(plan: Sequence[PlannedVisit], lines: Mapping[CustomerId, Collection[str]]) -> dict[CustomerId, _Line]:
+    """The customers in the plan who share a landline with another of them, and that line."""
+    on: dict[_Line, set[CustomerId]] = defaultdict(set)
     for customer in {visit.customer_id for visit in plan}:
-        if customer in homes:
-            at[homes[customer].latitude, homes[customer].longitude].add(customer)
-    return {customer: place for place, there in at.items() if len(there) > 1 for customer in there}
+        for line in lines.get(customer, ()):
+            on[line].add(customer)
+    return {customer: line for line, there in sorted(on.items()) if len(there) > 1 for customer in there}
 
 
-def _joined(stays: Sequence[Stay], shared: Mapping[CustomerId, _Place]) -> list[Stay]:
+def _joined(stays: Sequence[Stay], shared: Mapping[CustomerId, _Line]) -> list[Stay]:
     """Open landline stays closed by the same worker's lone landline check-out with the partner."""
-    groups: dict[tuple[WorkerId, _Place], list[Stay]] = defaultdict(list)
+    groups: dict[tuple[WorkerId, _Line], list[Stay]] = defaultdict(list)
     for stay in stays:
         if stay.customer in shared and all(event.method is Method.LANDLINE for event in stay.events):
             groups[stay.worker, shared[stay.customer]].append(stay)
@@ -81,18 +81,18 @@ def _closed_by(stay: Stay, following: Stay) -> Stay:
     )
 
 
-def _boundaries(plan: Sequence[PlannedVisit], shared: Mapping[CustomerId, _Place]) -> Mapping[_Place, list[_Adjoining]]:
-    """For each home the adjoining visits of two of its customers: the second starts when the first ends."""
-    starting: dict[tuple[_Place, object], list[PlannedVisit]] = defaultdict(list)
+def _boundaries(plan: Sequence[PlannedVisit], shared: Mapping[CustomerId, _Line]) -> Mapping[_Line, list[_Adjoining]]:
+    """For each line the adjoining visits of two customers on it: the second starts when the first ends."""
+    starting: dict[tuple[_Line, object], list[PlannedVisit]] = defaultdict(list)
     live = [visit for visit in plan if visit.customer_id in shared and visit.cancelled is None]
     for visit in live:
         starting[shared[visit.customer_id], visit.start].append(visit)
-    found: dict[_Place, list[_Adjoining]] = defaultdict(list)
+    found: dict[_Line, list[_Adjoining]] = defaultdict(list)
     for first in live:
-        place = shared[first.customer_id]
-        for second in starting.get((place, ends_at(start=first.start, minutes=first.minutes)), ()):
+        line = shared[first.customer_id]
+        for second in starting.get((line, ends_at(start=first.start, minutes=first.minutes)), ()):
             if second.customer_id != first.customer_id:
-                found[place].append((first, second))
+                found[line].append((first, second))
     return found
 
 

@@ -102,7 +102,8 @@ def grade_place(
 ) -> Graded:
     """Grade of place of a claim resolved to `customer`, who lives at `home`.
 
-    `tag_customer`: whose home the claim's tag belongs to, None if unknown. `line_customers`: whose landline the call came from."""
+    `tag_customer`: whose home the claim's tag belongs to, None if unknown. `line_customers`: whose landline the call came from; only
+    a call the server took itself proves a line: a phone can name any."""
     if claim.position is not None and claim.position.mock:
         return Graded(grade=Grade.D, flags=(FindingCode.PLACE_CONTRADICTED.value,))
     if claim.tag is not None and tag_customer is not None and tag_customer != customer:
@@ -122,7 +123,7 @@ def _uncontradicted(
         return Grade.C
     if claim.method in _TAG_METHODS and claim.tag is not None and tag_customer == customer:
         return Grade.A
-    if claim.method is Method.LANDLINE and customer in line_customers:
+    if claim.method is Method.LANDLINE and claim.server_timed and customer in line_customers:
         return Grade.B
     if claim.method is Method.GPS and claim.position is not None and home is not None:
         return Grade.B if is_inside(claim.position, home=home, accuracy_m_max=policy.accuracy_m_max) else Grade.C

@@ -5,7 +5,7 @@ The same set of evidence gives the same visits, whatever its order and however o
 `now`, when given, only decides whether a slot nobody came to is missed yet; evidence that comes later makes it delivered again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -52,6 +52,7 @@ def reconcile(
     policy: Policy,
     homes: Mapping[CustomerId, Home],
     modes: Mapping[WorkerId, TravelMode] = MappingProxyType({}),
+    lines: Mapping[CustomerId, Collection[str]] = MappingProxyType({}),
     absences: Sequence[Absence] = (),
     customers: frozenset[CustomerId] | None = None,
     now: datetime | None = None,
@@ -60,13 +61,13 @@ def reconcile(
 
     `evidence` holds every event of every worker who appears at these customers, so that overlaps and caps are seen, and with a day
     to spare at both ends, as `plan` does: a stay may cross midnight, and the next planned visit closes the window of the one before.
-    Keep the care days you asked for. For couples on one landline give both customers' plans. Slots nobody came to are missed once
-    `now` is past their deadline; without `now` they stay pending."""
+    Keep the care days you asked for. For couples on one landline give both customers' plans and `lines`. Slots nobody came to are
+    missed once `now` is past their deadline; without `now` they stay pending."""
     current = _current(plan)
     wanted = customers if customers is not None else frozenset(visit.customer_id for visit in current)
     events = distinct(evidence)
     stays = stays_of(evidence=events, homes=homes, modes=modes, policy=policy)
-    stays = split_couples(stays=stays, plan=current, homes=homes, policy=policy)
+    stays = split_couples(stays=stays, plan=current, lines=lines, policy=policy)
     visits: list[Visit] = []
     for file in _files(wanted, current, stays, events, absences):
         visits += _visits_of(file, policy, now)
@@ -318,7 +319,13 @@ def _visit(
     overlap_seconds = overlap_seconds_of(slots)
     missing = visit_findings.of_missing_slots(slots, visit, missed_due_at, now, policy)
     pending = [amended.waiting() for amended in amendments.get(visit.visit_id, {}).values() if not amended.approved]
-    found: list[Finding] = [*missing, *pending, *visit_findings.of_double_up(slots, overlap_seconds, visit, policy)]
+    said = visit_findings.of_evidence(notes)
+    found: list[Finding] = [
+        *missing,
+        *pending,
+        *said,
+        *visit_findings.of_double_up(slots, overlap_seconds, visit, policy),
+    ]
     for record in slots:
         found += record.attendance.findings if record.attendance is not None else ()
     return Visit(

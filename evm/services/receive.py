@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,23 +14,18 @@ from evm.domain.evidence import Claim, EventKind, Evidence, Source
 from evm.domain.finding import FindingCode
 from evm.domain.grades import grade_place, grade_time
 from evm.domain.ids import CustomerId, DeviceId, ProviderId, WorkerId
-from evm.domain.period import care_day, day_period
+from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.services import alarms
 from evm.services.device_progress import advance, live_offsets, next_missing
 from evm.services.resolve import Directory, Resolved, load_directory, resolve
 from evm.store import evidence as log
-from evm.store import ingest_state
+from evm.store import ingest_state, plans
 from evm.store.evidence import CONFLICT, STORED, EventKey, Known, NewRow
 from evm.store.ingest_state import Progress, Quarantined, Watermark
 
 DeviceKey = tuple[ProviderId, DeviceId]
 Fix = tuple[str, float, float]
-
-NIGHT = timedelta(hours=16)
-"""How long before midnight a night's stay can have begun."""
-EARLY = timedelta(hours=2)
-"""How long after midnight somebody can still come for a visit planned before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,27 +319,46 @@ def _queue(
     session: Session, rows: Sequence[NewRow], conflicted: Sequence[Known], now: datetime, policy: Policy
 ) -> None:
     bearing = [row.evidence for row in rows if row.evidence.kind not in _BEARS_ON_NO_VISIT]
-    seen = [(e.customer, e.at) for e in bearing if e.customer is not None]
-    seen += [(old.customer, old.at) for old in conflicted if old.customer is not None]
-    pairs = {(customer, day) for customer, at in seen for day in days_touched(at=at, zone=policy.zone)}
-    pairs |= _nights_before(session, seen, policy)
+    seen = [(e.worker, e.customer, e.at) for e in bearing if e.customer is not None]
+    seen += [(old.worker, old.customer, old.at) for old in conflicted if old.customer is not None]
+    pairs = {(customer, day) for _, customer, at in seen for day in days_touched(at=at, zone=policy.zone)}
+    pairs |= _across_midnight(session, seen, policy)
+    named = plans.planned_visits_of(session, visit_ids={e.visit for e in bearing if e.visit is not None})
+    pairs |= {(visit.customer_id, care_day(visit.start, zone=policy.zone)) for visit in named}
     ingest_state.queue_reconcile(session, pairs=pairs, now=now)
 
 
-def _nights_before(
-    session: Session, seen: Sequence[tuple[CustomerId, datetime]], policy: Policy
+def _across_midnight(
+    session: Session, seen: Sequence[tuple[WorkerId | None, CustomerId, datetime]], policy: Policy
 ) -> set[tuple[CustomerId, date]]:
-    """The day before an event's, where somebody was with the customer at midnight: the event may end what began then."""
-    midnights = {care_day(at, zone=policy.zone) for _, at in seen}
+    """The days of the check-ins that these events may close and of the check-outs that may close them, however long the stay: a
+    night's check-out belongs to the evening before, and may come before its check-in does."""
+    reach = timedelta(hours=policy.stay_hours_max)
     found: set[tuple[CustomerId, date]] = set()
-    for day in sorted(midnights):
-        customers = {customer for customer, at in seen if care_day(at, zone=policy.zone) == day}
-        midnight = day_period(day, zone=policy.zone).start
-        inside = log.inside_at(
-            session, customer_ids=customers, at=midnight, since=midnight - NIGHT, until=midnight + EARLY
-        )
-        found |= {(customer, day - timedelta(days=1)) for customer in inside}
+    for day in sorted({care_day(at, zone=policy.zone) for _, _, at in seen}):
+        own = [(worker, customer, at) for worker, customer, at in seen if care_day(at, zone=policy.zone) == day]
+        instants = [at for _, _, at in own]
+        stored: dict[tuple[WorkerId, CustomerId], list[tuple[datetime, EventKind]]] = {}
+        for (worker, customer, at), kind in log.presence_at(
+            session,
+            customer_ids={customer for _, customer, _ in own},
+            since=min(instants) - reach,
+            until=max(instants) + reach,
+        ):
+            stored.setdefault((worker, customer), []).append((at, kind))
+        for pair_worker, customer, at in own:
+            events = stored.get((pair_worker, customer), []) if pair_worker is not None else []
+            found |= {(customer, care_day(other, zone=policy.zone)) for other in _joined_to(at, events)}
     return found
+
+
+def _joined_to(at: datetime, events: Sequence[tuple[datetime, EventKind]]) -> set[datetime]:
+    """Of one worker's events with one customer, oldest first: the check-ins straight before `at` and the check-outs straight after."""
+    earlier = [event for event in reversed(events) if event[0] < at]
+    later = [event for event in events if event[0] > at]
+    opening = takewhile(lambda event: event[1] is EventKind.CHECK_IN, earlier)
+    closing = takewhile(lambda event: event[1] is EventKind.CHECK_OUT, later)
+    return {instant for instant, _ in (*opening, *closing)}
 
 
 def _answer(

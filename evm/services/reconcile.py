@@ -34,6 +34,7 @@ class _Facts:
     evidence: tuple[Evidence, ...]
     homes: dict[CustomerId, Home]
     modes: dict[WorkerId, TravelMode]
+    lines: dict[CustomerId, tuple[str, ...]]
     absences: tuple[Absence, ...]
 
 
@@ -48,11 +49,13 @@ def reconcile_customer_days(
     session: Session, *, pairs: Collection[CustomerDay], now: datetime, policy: Policy
 ) -> tuple[str, ...]:
     """Reconcile these days of these customers, and those of customers whom the same workers saw just before and after (an event here
-    can cap a stay there). Answers the keys of visits that changed; alerts that they answer are reclassified."""
+    can cap a stay there), and of whoever shares their landline. Answers the keys of visits that changed; alerts that they answer are
+    reclassified."""
     changed: list[str] = []
     for day, customers in _by_day(_with_neighbours(session, pairs, policy)):
-        facts = _facts_of_customers(session, customers, day, policy)
-        changed += _reconcile(session, facts, customers, (day, day + timedelta(days=1)), now, policy)
+        here = people.sharing_a_line(session, customer_ids=customers)
+        facts = _facts_of_customers(session, here, day, policy)
+        changed += _reconcile(session, facts, here, (day, day + timedelta(days=1)), now, policy)
     return tuple(changed)
 
 
@@ -118,17 +121,17 @@ def _beside(
 
 def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day: date, policy: Policy) -> _Facts:
     window = _window(day, day + timedelta(days=1), policy)
-    here = people.sharing_a_line(session, customer_ids=customers)
     workers = log.workers_at(session, customer_ids=customers, since=window.start, until=window.end)
-    events = log.evidence_for(session, customer_ids=here, worker_ids=workers, since=window.start, until=window.end)
-    named = here | {e.customer for e in events if e.customer is not None}
+    events = log.evidence_for(session, customer_ids=customers, worker_ids=workers, since=window.start, until=window.end)
+    named = customers | {e.customer for e in events if e.customer is not None}
     return _Facts(
         plan=plans.planned_visits(
-            session, customer_ids=here, since_day=day - timedelta(days=1), until_day=day + timedelta(days=2)
+            session, customer_ids=customers, since_day=day - timedelta(days=1), until_day=day + timedelta(days=2)
         ),
-        evidence=(*events, *log.later_amendments(session, customer_ids=here, since=window.end)),
+        evidence=(*events, *log.later_amendments(session, customer_ids=customers, since=window.end)),
         homes=people.homes(session, customer_ids=named),
         modes=people.modes(session, worker_ids={e.worker for e in events if e.worker is not None}),
+        lines=people.landlines(session, customer_ids=customers),
         absences=plans.absences(session, customer_ids=customers, since=window.start, until=window.end),
     )
 
@@ -156,6 +159,7 @@ def _facts_of_provider(
         ),
         homes=homes,
         modes=modes,
+        lines=people.landlines(session, customer_ids=homes),
         absences=plans.absences(session, provider_id=provider_id, since=window.start, until=window.end),
     )
 
@@ -174,6 +178,7 @@ def _reconcile(
         policy=policy,
         homes=facts.homes,
         modes=facts.modes,
+        lines=facts.lines,
         absences=facts.absences,
         customers=customers,
         now=now,

@@ -158,18 +158,24 @@ def _with_evidence_near(
 ) -> frozenset[CustomerDay]:
     """Days of customers about to be alerted at whose homes something is stored all the same: another process may hold the queue's
     row and not be done. They are reconciled here and judged again: never a false missed."""
-    starts = {planned[d.visit_id].customer_id: planned[d.visit_id].start for d in alerted}
-    if not starts:
+    about = {planned[d.visit_id] for d in alerted}
+    if not about:
         return frozenset()
     before = timedelta(minutes=policy.match_before_minutes)
     after = timedelta(minutes=policy.match_after_minutes)
     seen = log.instants_at(
-        session, customer_ids=starts.keys(), since=min(starts.values()) - before, until=max(starts.values()) + after
+        session,
+        customer_ids={visit.customer_id for visit in about},
+        since=min(visit.start for visit in about) - before,
+        until=max(visit.start for visit in about) + after,
     )
+    instants: dict[CustomerId, list[datetime]] = {}
+    for customer, at in seen:
+        instants.setdefault(customer, []).append(at)
     return frozenset(
-        (customer, care_day(starts[customer], zone=policy.zone))
-        for customer, at in seen
-        if starts[customer] - before <= at < starts[customer] + after
+        (visit.customer_id, care_day(visit.start, zone=policy.zone))
+        for visit in about
+        if any(visit.start - before <= at < visit.start + after for at in instants.get(visit.customer_id, ()))
     )
 
 

@@ -133,8 +133,8 @@ def set_state(session: Session, *, alert_id: int, was: Collection[str], state: s
     return session.execute(query.returning(alerts.c.alert_id)).first() is not None
 
 
-def reclassify(session: Session, *, alert_id: int, reclassified: str) -> None:
-    """Set what later evidence says of an alert; its state stays."""
+def reclassify(session: Session, *, alert_id: int, reclassified: str | None) -> None:
+    """Set what later evidence says of an alert (None: nothing after all); its state stays."""
     session.execute(update(alerts).where(alerts.c.alert_id == alert_id).values(reclassified=reclassified))
 
 

@@ -171,25 +171,26 @@ def workers_at(
     return frozenset(found)
 
 
-def inside_at(
-    session: Session, *, customer_ids: Collection[CustomerId], at: datetime, since: datetime, until: datetime
-) -> frozenset[CustomerId]:
-    """At whose homes, by what is stored of `[since, until)`, somebody was when `at` came (the last event before it is a check-in), or
-    came after it."""
+def presence_at(
+    session: Session, *, customer_ids: Collection[CustomerId], since: datetime, until: datetime
+) -> tuple[tuple[Presence, EventKind], ...]:
+    """Who came to and left these customers in `[since, until)`, oldest first."""
     c = t.c
-    last: dict[CustomerId, bool] = {}
+    found: list[tuple[Presence, EventKind]] = []
     wanted = sorted(set(customer_ids))
     for start in range(0, len(wanted), ID_CHUNK):
-        query = select(c.customer_id, c.kind, c.at).where(
+        query = select(c.worker_id, c.customer_id, c.at, c.kind).where(
             c.customer_id.in_(wanted[start : start + ID_CHUNK]),
             c.at >= since,
             c.at < until,
+            c.worker_id.is_not(None),
             c.kind.in_((EventKind.CHECK_IN.value, EventKind.CHECK_OUT.value)),
         )
-        for r in session.execute(query.order_by(c.at, c.log_index)):
-            came = r.kind == EventKind.CHECK_IN.value
-            last[CustomerId(r.customer_id)] = came or (r.at >= at and last.get(CustomerId(r.customer_id), False))
-    return frozenset(customer for customer, inside in last.items() if inside)
+        found += [
+            ((WorkerId(r.worker_id), CustomerId(r.customer_id), r.at), _KINDS[r.kind])
+            for r in session.execute(query.order_by(c.at, c.log_index))
+        ]
+    return tuple(found)
 
 
 def later_amendments(

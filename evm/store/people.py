@@ -211,6 +211,17 @@ def homes(session: Session, *, customer_ids: Collection[CustomerId]) -> dict[Cus
     }
 
 
+def landlines(session: Session, *, customer_ids: Collection[CustomerId]) -> dict[CustomerId, tuple[str, ...]]:
+    """The registered landlines of these customers; one without any is absent."""
+    c = t.customer_landlines.c
+    found: dict[CustomerId, tuple[str, ...]] = {}
+    query = select(c.customer_id, c.line).where(c.customer_id.in_(sorted(set(customer_ids))))
+    for r in session.execute(query.order_by(c.customer_id, c.line)) if customer_ids else ():
+        customer = CustomerId(r.customer_id)
+        found[customer] = (*found.get(customer, ()), r.line)
+    return found
+
+
 def sharing_a_line(session: Session, *, customer_ids: Collection[CustomerId]) -> frozenset[CustomerId]:
     """These customers and everybody registered on one of their landlines (couples)."""
     c = t.customer_landlines.c

@@ -142,10 +142,15 @@ def test_a_mocked_fix_contradicts_whatever_else_is_said():
 
 def test_the_customers_registered_line_is_b_any_other_c():
     """Broken: a call from anywhere would prove a home."""
-    one = claim(method=Method.LANDLINE, line="+441614960001")
+    one = claim(method=Method.LANDLINE, line="+441614960001", server_timed=True)
     assert place(one, line=(C1, C2)) is Grade.B
     assert place(one, line=(C2,)) is Grade.C
     assert place(one, line=()) is Grade.C
+
+
+def test_a_phone_that_only_names_a_landline_proves_no_place():
+    """Broken: any phone could prove any home by sending its telephone number."""
+    assert place(claim(method=Method.LANDLINE, line="+441614960001"), line=(C1,)) is Grade.C
 
 
 def test_a_typed_home_is_c_and_an_unknown_customer_never_better():

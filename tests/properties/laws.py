@@ -18,7 +18,7 @@ from evm.domain.matching import Candidate, Opening
 from evm.domain.plan import PlannedVisit
 from evm.domain.visit import Visit
 from tests.domain.stories import home, planned, visits_of
-from tests.properties.strategies import HOMES, messy_worlds, plans, shuffled, tidy_worlds, worlds
+from tests.properties.strategies import HOMES, LINES, messy_worlds, plans, shuffled, tidy_worlds, worlds
 
 ZONE = "Europe/London"
 PHASES: tuple[Phase, ...] = (Phase.explicit, Phase.generate, Phase.shrink)
@@ -196,7 +196,7 @@ def every_stay_is_kept_once() -> None:
 def visits(plan: Sequence[PlannedVisit], evidence: Sequence[Evidence]) -> tuple[Visit, ...]:
     customers = frozenset(HOMES) | {one.customer_id for one in plan}
     homes = HOMES | {customer: home(9000) for customer in customers - set(HOMES)}
-    return visits_of(plan, evidence, homes=homes, customers=customers)
+    return visits_of(plan, evidence, homes=homes, lines=LINES, customers=customers)
 
 
 def payable_seconds(found: Sequence[Visit]) -> int:

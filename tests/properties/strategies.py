@@ -15,7 +15,8 @@ from tests.domain.stories import DAY, amendment, event, home, planned
 WORKERS = ("w1", "w2", "w3")
 CUSTOMERS = ("c1", "c2", "c3")
 HOMES = {CustomerId("c1"): home(), CustomerId("c2"): home(), CustomerId("c3"): home(2500)}
-"""c1 and c2 are a couple: one home."""
+"""c1 and c2 are a couple: one home and one line."""
+LINES = {CustomerId("c1"): ("+441614960001",), CustomerId("c2"): ("+441614960001",)}
 
 
 @st.composite

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from evm.domain.evidence import Amendment, EventKind, Evidence, Source
+from evm.domain.evidence import Amendment, Claim, EventKind, Evidence, Method, Source
 from evm.domain.finding import FindingCode
 from evm.domain.plan import PlannedVisit
 from evm.domain.policy import Policy
@@ -215,3 +215,81 @@ def test_an_amendment_made_days_later_reaches_its_visit(seeded: Session) -> None
     assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].slots[0].attendance.minutes == 30
     pairs = {("c1", MONDAY)}
     assert reconcile.reconcile_customer_days(seeded, pairs=pairs, now=at(12 * 60), policy=POLICY) == ()
+
+
+def _in_turn(session: Session, *claims: Claim) -> None:
+    """Each claim stored and reconciled before the next one comes."""
+    for one in claims:
+        now = at(48 * 60)
+        receive.receive(session, items=[Incoming(claim=one, payload=b"{}", channel="mqtt")], now=now, policies=POLICY)
+        reconcile.run_pending(session, now=now, policy=POLICY)
+
+
+def _seconds(session: Session, visit_id: str) -> list[int]:
+    visit = visits.newest_of(session, visit_ids=[visit_id])[visit_id]
+    return [slot.attendance.payable_seconds if slot.attendance else 0 for slot in visit.slots]
+
+
+def test_a_night_of_two_workers_is_paid_though_one_left_before_midnight(seeded: Session) -> None:
+    """The one who stayed until morning would be shown as never checked out, and paid nothing."""
+    night = planned_visit("v1", start=at(780), minutes=540, workers_needed=2, rostered=("w1", "w2"))
+    plans.add_planned_visits(seeded, visits=[night])
+    out = EventKind.CHECK_OUT
+    _in_turn(
+        seeded,
+        claim(at=at(780)),
+        claim(at=at(780), worker="w2"),
+        claim(out, at=at(840), worker="w2"),
+        claim(out, at=at(1320)),
+    )
+    assert _seconds(seeded, "v1") == [540 * 60, 60 * 60]
+
+
+def test_a_live_in_stay_of_nearly_a_day_is_closed_by_the_next_mornings_check_out(seeded: Session) -> None:
+    """Whoever came before breakfast and left before the next would be paid nothing for 23 hours."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1", start=at(-180), minutes=23 * 60)])
+    _in_turn(seeded, claim(at=at(-180)), claim(EventKind.CHECK_OUT, at=at(-180 + 23 * 60)))
+    assert _seconds(seeded, "v1") == [23 * 3600]
+
+
+def test_a_check_out_that_came_before_its_check_in_of_the_evening_before_leaves_nothing_behind(seeded: Session) -> None:
+    """A lone check-out would stand for ever beside the visit it belongs to, waiting for a person."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1", start=at(750), minutes=600)])
+    _in_turn(seeded, claim(EventKind.CHECK_OUT, at=at(1110)), claim(at=at(750)))
+    found = visits.newest(seeded, since_day=MONDAY, until_day=MONDAY + timedelta(days=2))
+    assert [(visit.visit_id, visit.slots[0].attendance.minutes) for visit in found] == [("v1", 360)]
+
+
+def test_a_visit_named_by_a_very_late_stay_on_the_next_day_is_paid(seeded: Session) -> None:
+    """The stay would be on neither day: not the planned visit's, and not unplanned either."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1", start=at(780))])
+    _in_turn(seeded, claim(at=at(1080), visit="v1"), claim(EventKind.CHECK_OUT, at=at(1110), visit="v1"))
+    assert _seconds(seeded, "v1") == [30 * 60]
+
+
+def test_a_stay_split_between_a_couple_is_written_for_both(session: Session) -> None:
+    """Calls that name one of a couple would leave the other's visit unpaid, and alerted as missed."""
+    line = "+441614960009"
+    couple = [factories.customer(f"c{n}", landlines=(line,), landline_code=str(n)) for n in (1, 2)]
+    factories.seed(session, customers=couple)
+    plans.add_planned_visits(session, visits=[planned_visit("v1"), planned_visit("v2", customer="c2", start=at(30))])
+    call = {"tag": None, "line": line, "customer_code": "1", "method": Method.LANDLINE, "server_timed": True}
+    _in_turn(session, claim(at=at(0), **call), claim(EventKind.CHECK_OUT, at=at(60), **call))
+    assert (_seconds(session, "v1"), _seconds(session, "v2")) == ([1800], [1800])
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_flats_at_one_place_with_a_line_each_are_no_couple(session: Session, whole: bool) -> None:
+    """In sheltered housing a call from another flat would close, and pay, a forgotten check-out."""
+    flats = [factories.customer(f"c{n}", landlines=(f"+44161496000{n}",)) for n in (1, 2)]
+    factories.seed(session, customers=flats)
+    plans.add_planned_visits(session, visits=[planned_visit("v1"), planned_visit("v2", customer="c2", start=at(30))])
+    call = {"tag": None, "method": Method.LANDLINE, "server_timed": True}
+    _in_turn(
+        session,
+        claim(at=at(0), line="+441614960001", **call),
+        claim(EventKind.CHECK_OUT, at=at(60), line="+441614960002", **call),
+    )
+    if whole:
+        reconcile_monday(session)
+    assert (_seconds(session, "v1"), _seconds(session, "v2")) == ([0], [0])

@@ -224,3 +224,23 @@ def test_one_phone_without_signal_is_not_blindness(seeded: Session) -> None:
     bring(seeded, claim(EventKind.HEARTBEAT, at=at(95), worker="w2", device="p2"))
     assert ("missed visit", "missed", 0) in sweep(seeded, 100)
     assert alerts.alert_list(seeded, kind="blind") == ()
+
+
+def test_an_alert_that_evidence_seemed_to_answer_is_unanswered_again_when_it_belongs_elsewhere(seeded: Session) -> None:
+    """ "On time" would stand on an alert about a visit nobody came to."""
+    publish(seeded, planned_visit("v0", start=at(-90)), planned_visit("v1"))
+    sweep(seeded, 60)
+    bring(seeded, claim(at=at(5)), now=at(91))
+    reconcile.run_pending(seeded, now=at(91), policy=POLICY)
+    bring(seeded, claim(EventKind.CHECK_OUT, at=at(30), visit="v0"), now=at(92))
+    reconcile.run_pending(seeded, now=at(92), policy=POLICY)
+    assert {a.visit: a.reclassified for a in alerts.alert_list(seeded)} == {"v0": "late", "v1": None}
+
+
+def test_a_refusal_heard_of_late_answers_the_alert(seeded: Session) -> None:
+    """A worker without signal who was sent away at the door would stand as absent."""
+    publish(seeded, planned_visit("v1"))
+    sweep(seeded, 60)
+    bring(seeded, claim(EventKind.CUSTOMER_REFUSED, at=at(3)), now=at(200))
+    reconcile.run_pending(seeded, now=at(200), policy=POLICY)
+    assert {a.reclassified for a in alerts.alert_list(seeded)} == {"refused"}

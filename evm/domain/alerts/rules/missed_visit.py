@@ -6,12 +6,29 @@ from typing import Final
 
 from evm.domain.alerts.deadline import Stage
 from evm.domain.alerts.situation import AlertDraft, AlertKind, AlertRule, Situation, about_slot
+from evm.domain.finding import FindingCode
 from evm.domain.period import in_zone, seconds_between
-from evm.domain.visit import VisitOutcome
+from evm.domain.plan import PlannedVisit, Risk
+from evm.domain.visit import Attendance, Visit, VisitOutcome
 
 NAME: Final = "missed_visit"
 _SOMEBODY_WAS_THERE: Final = frozenset({VisitOutcome.NO_REPLY, VisitOutcome.REFUSED})
 """No reply pages by its own rule; a refusal is an outcome. Neither is a missed visit."""
+
+
+_WEAK: Final = frozenset({FindingCode.PLACE_UNVERIFIED, FindingCode.PLACE_CONTRADICTED, FindingCode.TIME_UNVERIFIED})
+
+
+def left_before(attendance: Attendance, planned_start: datetime) -> bool:
+    """Whether all that is known is a check-out before the visit should begin: it ends some earlier stay, and claims nothing here."""
+    return attendance.start is None and attendance.end is not None and attendance.end <= planned_start
+
+
+def _somebody_was_at_the_door(visit: Visit, planned: PlannedVisit) -> bool:
+    """No reply and refusal; a time-critical visit that is said to be refused needs evidence as good as its attendance does."""
+    if visit.outcome is VisitOutcome.REFUSED and planned.risk is Risk.TIME_CRITICAL:
+        return not any(finding.code in _WEAK for finding in visit.findings)
+    return visit.outcome in _SOMEBODY_WAS_THERE
 
 
 def drafts(situation: Situation, _now: datetime) -> tuple[AlertDraft, ...]:
@@ -19,9 +36,10 @@ def drafts(situation: Situation, _now: datetime) -> tuple[AlertDraft, ...]:
     deadline, planned = situation.deadline, situation.planned
     if deadline is None or planned is None or deadline.stage is Stage.CHECK_OUT:
         return ()
-    if situation.attendance() is not None:
+    attendance = situation.attendance()
+    if attendance is not None and not left_before(attendance, planned.start):
         return ()
-    if situation.visit is not None and situation.visit.outcome in _SOMEBODY_WAS_THERE:
+    if situation.visit is not None and _somebody_was_at_the_door(situation.visit, planned):
         return ()
     start = in_zone(planned.start, zone=situation.zone)
     minutes = seconds_between(planned.start, deadline.due_at) // 60

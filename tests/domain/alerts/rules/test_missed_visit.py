@@ -31,6 +31,21 @@ def test_any_claim_of_attendance_quiets_it_whatever_its_grade(evidence):
     assert RULE.drafts(at_deadline(Stage.MISSED, evidence), NOW) == ()
 
 
+def test_a_lone_check_out_before_the_planned_start_claims_nothing():
+    """Broken: a second tap on "check out" after the visit before would silence the visit nobody came to."""
+    assert len(RULE.drafts(at_deadline(Stage.MISSED, [check_out("08:50")]), NOW)) == 1
+
+
+def test_a_time_critical_visit_is_not_quieted_by_a_refusal_nothing_proves():
+    """Broken: "she sent me away", said at another home, would hide that nobody brought the medicine."""
+    critical = planned(risk=Risk.TIME_CRITICAL)
+    weak = [event(EventKind.CUSTOMER_REFUSED, "09:05", grade_place=Grade.D)]
+    assert len(RULE.drafts(at_deadline(Stage.MISSED, weak, plan=critical), NOW)) == 1
+    assert RULE.drafts(at_deadline(Stage.MISSED, weak), NOW) == ()
+    proved = [event(EventKind.CUSTOMER_REFUSED, "09:05")]
+    assert RULE.drafts(at_deadline(Stage.MISSED, proved, plan=critical), NOW) == ()
+
+
 def test_one_of_two_workers_does_not_quiet_the_others_slot():
     """Broken: a double-up served by one would pass unseen."""
     double = planned(workers_needed=2, rostered=(WorkerId("w1"), WorkerId("w2")))
