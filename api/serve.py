@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 import structlog
 import uvicorn
 
-from api.jobs import sending_down, watching
 from api.parts import Parts, open_parts
 from api.pulse import Pulse
 from api.settings import Settings
@@ -86,6 +85,8 @@ class Server:
     ingest: Ingest | None = None
 
     def start(self) -> None:
+        from api.jobs import sending_down, watching
+
         host, port = self._start_broker()
         self.ingest = make_ingest(self.parts, self.settings)
         self.client = ingest_client(
@@ -237,6 +238,8 @@ def _start_ingest(parts: Parts, settings: Settings, *, broker: str, name: str) -
 
 
 def _start_watch(parts: Parts, settings: Settings) -> Running:
+    from api.jobs import watching
+
     pulse = Pulse(jobs=watching(parts, gateway=gateway_of(address=settings.notify_to)))
     pulse.start()
     _say("watch")
