@@ -349,7 +349,15 @@ def _across_midnight(
         for pair_worker, customer, at in own:
             events = stored.get((pair_worker, customer), []) if pair_worker is not None else []
             found |= {(customer, care_day(other, zone=policy.zone)) for other in _joined_to(at, events)}
+            if _is_lone_check_out(at, events):
+                found.add((customer, day - timedelta(days=1)))
     return found
+
+
+def _is_lone_check_out(at: datetime, events: Sequence[tuple[datetime, EventKind]]) -> bool:
+    """Whether it ends a stay nobody saw begin: perhaps a night's."""
+    earlier = [kind for instant, kind in events if instant < at]
+    return (at, EventKind.CHECK_OUT) in events and earlier[-1:] != [EventKind.CHECK_IN]
 
 
 def _joined_to(at: datetime, events: Sequence[tuple[datetime, EventKind]]) -> set[datetime]:

@@ -245,6 +245,13 @@ def test_a_night_of_two_workers_is_paid_though_one_left_before_midnight(seeded: 
     assert _seconds(seeded, "v1") == [540 * 60, 60 * 60]
 
 
+def test_a_lone_check_out_in_the_morning_belongs_to_the_night_it_ends(seeded: Session) -> None:
+    """A night worker whose check-in was lost would stand as having missed the night, and the check-out would stand nowhere."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1", start=at(780), minutes=540)])
+    _in_turn(seeded, claim(EventKind.CHECK_OUT, at=at(1320)))
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].outcome is VisitOutcome.DELIVERED
+
+
 def test_a_live_in_stay_of_nearly_a_day_is_closed_by_the_next_mornings_check_out(seeded: Session) -> None:
     """Whoever came before breakfast and left before the next would be paid nothing for 23 hours."""
     plans.add_planned_visits(seeded, visits=[planned_visit("v1", start=at(-180), minutes=23 * 60)])
