@@ -193,10 +193,11 @@ class _WorkerDay:
 
     def live(self, todo: Sequence[tuple[DayCall, int]]) -> list[Stay]:
         stays = []
+        crammed = any(call.crammed for call, _ in todo)
         block, waiting = "", 0.0
         for n, (call, slot) in enumerate(todo):
             if call.slot_name != block:
-                block, waiting = call.slot_name, self._block_delay()
+                block, waiting = call.slot_name, 0.0 if crammed else self._block_delay()
             if call.visit_id in self._drawn.missed:
                 continue
             following = todo[n + 1][0] if n + 1 < len(todo) else None

@@ -4,7 +4,7 @@ them when (play)."""
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -28,7 +28,7 @@ from simulations.load import PROVIDER_ID
 from simulations.people import SimCustomer, SimWorker
 from simulations.world import World, random_for
 
-_RESEND_SECONDS: Final = 20.0
+_RESEND_SECONDS: Final = 4.0
 _BACKOFF_SECONDS_MAX: Final = 1.0
 
 
@@ -261,13 +261,14 @@ class _PhoneTwin:
 
 
 class _AppTwin:
-    """An OwnTracks app: it keeps nothing, so the simulation waits for the server's receipt of each message."""
+    """An OwnTracks app: it knows no receipts, so the simulation waits for the server's word on each message."""
 
     def __init__(self, *, network: Network, host: str, port: int, device: str, password: str) -> None:
         self.device = device
         self._network = network
         self._settled = threading.Condition()
-        self._pending: set[str] = set()
+        self._pending: dict[str, bytes] = {}
+        self._ticks = 0
         self._up = False
         self._link = Link(
             network=network,
@@ -278,7 +279,7 @@ class _AppTwin:
             on_ready=self._ready,
             on_message=self._receipt,
             on_down=lambda: None,
-            on_tick=lambda: None,
+            on_tick=self._tick,
             backoff_seconds_max=_BACKOFF_SECONDS_MAX,
         )
 
@@ -304,10 +305,28 @@ class _AppTwin:
         message = json.dumps(said, separators=(",", ":")).encode()
         digest = hashlib.sha256(message).hexdigest()
         with self._settled:
-            self._pending.add(digest)
-        topic = device_topic(provider=PROVIDER_ID, device=self.device, leaf="event")
-        self._network.call(lambda: self._link.publish(topic=topic, message=message))
+            self._pending[digest] = message
+        self._network.call(lambda: self._publish([message]))
         return digest
+
+    def _publish(self, messages: Sequence[bytes]) -> None:
+        """Send if connected; what is not sent now goes with the next connection, as the app's own queue would."""
+        topic = device_topic(provider=PROVIDER_ID, device=self.device, leaf="event")
+        for message in messages:
+            if self._link.ready:
+                self._link.publish(topic=topic, message=message)
+
+    def _again(self) -> None:
+        with self._settled:
+            waiting = list(self._pending.values())
+        self._publish(waiting)
+
+    def _tick(self) -> None:
+        """About once a second: a message without a receipt for some seconds is sent again; it is the same event."""
+        self._ticks = self._ticks + 1 if self._pending else 0
+        if self._ticks >= _RESEND_SECONDS:
+            self._ticks = 0
+            self._again()
 
     def wait_connected(self, *, timeout_seconds: float) -> bool:
         with self._settled:
@@ -321,11 +340,13 @@ class _AppTwin:
         with self._settled:
             self._up = True
             self._settled.notify_all()
+        self._again()
 
     def _receipt(self, _topic: str, message: bytes) -> None:
         stored = json.loads(message).get("stored") or ()
         with self._settled:
-            self._pending -= {item["sha256"] for item in stored}
+            for item in stored:
+                self._pending.pop(item["sha256"], None)
             self._settled.notify_all()
 
 
