@@ -339,12 +339,8 @@ def _across_midnight(
         own = [(worker, customer, at) for worker, customer, at in seen if care_day(at, zone=policy.zone) == day]
         instants = [at for _, _, at in own]
         stored: dict[tuple[WorkerId, CustomerId], list[tuple[datetime, EventKind]]] = {}
-        for (worker, customer, at), kind in log.presence_at(
-            session,
-            customer_ids={customer for _, customer, _ in own},
-            since=min(instants) - reach,
-            until=max(instants) + reach,
-        ):
+        here, since, until = {customer for _, customer, _ in own}, min(instants) - reach, max(instants) + reach
+        for (worker, customer, at), kind in log.presence_at(session, customer_ids=here, since=since, until=until):
             stored.setdefault((worker, customer), []).append((at, kind))
         for pair_worker, customer, at in own:
             events = stored.get((pair_worker, customer), []) if pair_worker is not None else []

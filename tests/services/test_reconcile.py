@@ -189,9 +189,10 @@ def test_a_check_out_in_the_morning_ends_the_night_that_began_the_day_before(see
 
 def test_an_ordinary_morning_reconciles_no_yesterday(seeded: Session) -> None:
     """Reconciling each customer's day before at every morning's check-out would double the work of the busiest hours."""
-    item = Incoming(claim=claim(EventKind.CHECK_OUT, at=at(30)), payload=b"{}", channel="mqtt")
-    receive.receive(seeded, items=[item], now=at(30), policies=POLICY)
-    assert ingest_state.take_reconcile(seeded, limit=9) == {("c1", MONDAY)}
+    for one in (claim(at=at(0)), claim(EventKind.CHECK_OUT, at=at(30))):
+        item = Incoming(claim=one, payload=b"{}", channel="mqtt")
+        receive.receive(seeded, items=[item], now=at(30), policies=POLICY)
+        assert ingest_state.take_reconcile(seeded, limit=9) == {("c1", MONDAY)}
 
 
 def test_an_amendment_made_days_later_reaches_its_visit(seeded: Session) -> None:
