@@ -20,12 +20,13 @@ router = APIRouter(tags=["pop-backs"])
 
 
 class PopbackBody(Strict):
-    """Who, when and how long. `request_id` of the asker's choosing makes asking twice the same as asking once."""
+    """Who, when and how long. `workers_needed` left out: as many as the customer's task plan sends. `request_id` of the asker's choosing
+    makes asking twice the same as asking once."""
 
     customer_id: Id
     wanted_at: AwareDatetime
     minutes: Annotated[int, Field(strict=True, ge=1, le=240)]
-    workers_needed: Annotated[int, Field(strict=True, ge=1, le=2)] = 1
+    workers_needed: Annotated[int, Field(strict=True, ge=1, le=2)] | None = None
     request_id: Id | None = None
 
 

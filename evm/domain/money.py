@@ -6,6 +6,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
+FRACTION_SIGNS: Final = {
+    Fraction(1, 3): "⅓",
+    Fraction(2, 3): "⅔",
+    Fraction(1, 6): "⅙",
+    Fraction(5, 6): "⅚",
+    Fraction(1, 7): "⅐",
+    Fraction(1, 9): "⅑",
+}
 NUMBER_PATTERN: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[1-9][0-9]{0,8})?")
 
 
@@ -39,14 +47,21 @@ def pounds(amount_pence: int) -> str:
 
 @lru_cache(maxsize=256)
 def pence_words(amount_pence: Fraction) -> str:
-    """A rate or part of a penny as people read it: `45p`, `45.5p`, `1/3p` where no short decimal is exact."""
+    """A rate or part of a penny as people read it, exactly: `45p`, `45.5p`, and `37⅓p` or `37 7/12p` where no short decimal is exact."""
     thousandths = amount_pence * 1000
+    sign = "-" if amount_pence < 0 else ""
     if thousandths.denominator != 1:
-        return f"{amount_pence}p"
-    sign = "-" if thousandths < 0 else ""
+        return f"{sign}{_mixed(abs(amount_pence))}p"
     whole, rest = divmod(abs(thousandths.numerator), 1000)
     decimals = f"{rest:03d}".rstrip("0")
     return f"{sign}{whole}.{decimals}p" if decimals else f"{sign}{whole}p"
+
+
+def _mixed(amount: Fraction) -> str:
+    """Whole part and proper fraction: `37⅓`, `37 7/12`, `7/12`."""
+    whole, rest = divmod(amount, 1)
+    written = FRACTION_SIGNS.get(rest, f" {rest}" if whole else str(rest))
+    return f"{whole}{written}" if whole else written
 
 
 def exact_number(text: str) -> Fraction:

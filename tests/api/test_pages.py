@@ -288,3 +288,24 @@ def test_a_popback_is_asked_and_answered(visitor: Reader) -> None:
 def test_money_reads_as_pounds(pence: int | None, text: str) -> None:
     """Broken: pennies lost or a sign dropped."""
     assert words.pounds(pence) == text
+
+
+def test_a_pop_back_for_a_double_up_customer_asks_for_both_workers(
+    visitor: Reader, sessions: sessionmaker[Session]
+) -> None:
+    """Broken: the office that names no number would send one worker to somebody who needs two."""
+    from evm.store import plans
+    from tests import planning
+
+    pattern = planning.a_pattern(workers_needed=2)
+    with sessions.begin() as session:
+        plan = planning.a_task_plan("c1", patterns=[pattern], effective_from=town.DAY)
+        plans.add_task_plans(session, plans=[plan])
+    client = visitor("branch")
+    headers = {"x-csrf-token": client.get("/v1/session").json()["csrf_token"]}
+    body = {"customer_id": "c1", "wanted_at": "2026-11-05T15:00:00Z", "minutes": 30, "request_id": "office-2"}
+    assert client.post("/v1/popbacks", json=body, headers=headers).status_code == 200
+    with sessions() as session:
+        asked = plans.popback_request(session, request_id="office-2")
+    assert asked is not None
+    assert asked.workers_needed == 2

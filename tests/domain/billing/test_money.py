@@ -59,7 +59,16 @@ def test_amounts_read_as_pounds(pence, words):
 
 
 @pytest.mark.parametrize(
-    ("rate", "words"), [("45", "45p"), ("91/2", "45.5p"), ("112/3", "112/3p"), ("1/1000", "0.001p")]
+    ("rate", "words"),
+    [
+        ("45", "45p"),
+        ("91/2", "45.5p"),
+        ("112/3", "37⅓p"),
+        ("1/1000", "0.001p"),
+        ("5/6", "⅚p"),
+        ("451/12", "37 7/12p"),
+        ("7/12", "7/12p"),
+    ],
 )
 def test_rates_read_exactly(rate, words):
     """A rate shown rounded would not explain its charge."""
