@@ -8,9 +8,8 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field, StringConstraints
-from sqlalchemy.orm import Session
 
-from api import auth
+from api import alert_acts, auth
 from api.auth import AlertActor, AlertViewer, Right, Viewer
 from api.pages import words
 from api.pages.paging import href, pages
@@ -80,7 +79,10 @@ def _list_facts(request: Request, query: AlertsQuery, viewer: Viewer) -> dict[st
             session, scope=viewer.scope, states=STATES[query.state], limit=rows, offset=(query.page - 1) * rows
         )
     return {
-        "rows": [line(row) for row in found.rows],
+        "rows": [
+            {**line(group.head), "group_id": group.group_id, "others": [line(other) for other in group.others]}
+            for group in found.groups
+        ],
         "state": query.state,
         "counts": [
             {
@@ -104,7 +106,7 @@ def line(row: AlertRow) -> dict[str, Any]:
         "alert": row,
         "risk": words.status_of(words.RISKS, row.risk),
         "state": words.status_of(words.ALERT_STATES, row.state),
-        "stage": words.STAGES.get(row.stage or "", row.stage),
+        "stage": words.STAGES.get(row.stage or ""),
     }
 
 
@@ -140,8 +142,7 @@ def acknowledge_alert(
     site = site_of(request)
     try:
         with site.sessions.begin() as session:
-            _judge_scope(session, viewer=viewer, alert_id=alert_id)
-            watch.acknowledge(session, alert_id=alert_id, who=viewer.account.name, words=form.words, now=site.clock())
+            alert_acts.acknowledge(session, viewer=viewer, alert_id=alert_id, words=form.words, now=site.clock())
     except watch.AlertNotOpen:
         return _alert_page(request, alert_id=alert_id, viewer=viewer, error=CLOSED, status=409)
     return RedirectResponse(f"/alerts/{alert_id}", status_code=303)
@@ -159,17 +160,11 @@ def close_alert(
         return _alert_page(request, alert_id=alert_id, viewer=viewer, error=error, status=422)
     try:
         with site.sessions.begin() as session:
-            _judge_scope(session, viewer=viewer, alert_id=alert_id)
             outcome = f"{form.outcome}. {form.words}" if form.words else form.outcome
-            watch.close(session, alert_id=alert_id, who=viewer.account.name, outcome=outcome, now=site.clock())
+            alert_acts.close(session, viewer=viewer, alert_id=alert_id, outcome=outcome, now=site.clock())
     except watch.AlertNotOpen:
         return _alert_page(request, alert_id=alert_id, viewer=viewer, error=CLOSED, status=409)
     return RedirectResponse(f"/alerts/{alert_id}", status_code=303)
-
-
-def _judge_scope(session: Session, *, viewer: Viewer, alert_id: int) -> None:
-    if alerts.one(session, scope=viewer.scope, alert_id=alert_id) is None:
-        raise not_found()
 
 
 def _alert_page(
@@ -177,13 +172,16 @@ def _alert_page(
 ) -> Response:
     site: Site = site_of(request)
     with site.reading() as session:
-        row = alerts.one(session, scope=viewer.scope, alert_id=alert_id)
-        if row is None:
+        group = alerts.group_of(session, scope=viewer.scope, alert_id=alert_id)
+        if group is None:
             raise not_found()
         history = alerts.history(session, alert_id=alert_id)
-        phones = alerts.branch_phones(session, provider_id=row.provider_id)
+        phones = alerts.branch_phones(session, provider_id=group.head.provider_id)
     facts = {
-        **line(row),
+        **line(group.head),
+        "others": [line(other) for other in group.others],
+        "acts_on": len(group.unclosed),
+        "may_acknowledge": any(row.state == "open" for row in (group.head, *group.others)),
         "history": history,
         "branches": phones,
         "outcomes": OUTCOMES,

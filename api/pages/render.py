@@ -54,6 +54,7 @@ def render(request: Request, *, template: str, facts: Mapping[str, Any], status:
         "clock": lambda at: clock(at, zone=zone),
         "clock_s": lambda at: at.astimezone(zone).strftime("%H:%M:%S"),
         "moment": lambda at: moment(at, zone=zone),
+        "local_day": lambda at: at.astimezone(zone).date(),
         "day_words": day_words,
         "period": period,
     }

@@ -37,7 +37,7 @@ ALERT_STATES: Final = {
     "acknowledged": Status(text="Acknowledged", sign="◐", colour="yellow"),
     "closed": Status(text="Closed", sign="✓", colour="grey"),
 }
-STAGES: Final = {"warn": "warning", "page": "page", "missed": "missed", "check_out": "check-out"}
+STAGES: Final = {"warn": "warning", "page": "page", "missed": "missed"}
 VERDICTS: Final = {
     "pay": Status(text="Pay", sign="✓", colour="green"),
     "reduce": Status(text="Reduce", sign="↓", colour="yellow"),

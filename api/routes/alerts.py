@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import StringConstraints
 from sqlalchemy.orm import Session
 
+from api import alert_acts
 from api.auth import AlertActor, AlertViewer, Viewer, check_program
 from api.problems import Problem, not_found
 from api.query import AlertNumber, PageQuery, Strict
@@ -51,11 +52,19 @@ class AlertAnswer(Answer):
     outcome: str | None
 
 
+class AlertGroupAnswer(AlertAnswer):
+    """The highest stage of what stands about one slot of one visit, with the others. Acting on one acts on all that are not closed."""
+
+    others: tuple[AlertAnswer, ...]
+
+
 class AlertsAnswer(Answer):
+    """One page. `counts` and `matching` count groups."""
+
     page: int
     matching: int
     counts: dict[str, int]
-    alerts: tuple[AlertAnswer, ...]
+    alerts: tuple[AlertGroupAnswer, ...]
 
 
 class ActBody(Strict):
@@ -78,7 +87,12 @@ def list_alerts(request: Request, query: Annotated[AlertsQuery, Query()], viewer
         page=query.page,
         matching=found.matching,
         counts=dict(found.counts),
-        alerts=tuple(alert_answer(row) for row in found.rows),
+        alerts=tuple(
+            AlertGroupAnswer(
+                **alert_answer(group.head).model_dump(), others=tuple(alert_answer(other) for other in group.others)
+            )
+            for group in found.groups
+        ),
     )
 
 
@@ -88,8 +102,7 @@ def acknowledge(request: Request, alert_id: AlertNumber, body: ActBody, viewer: 
     site = site_of(request)
     try:
         with site.sessions.begin() as session:
-            _visible(session, viewer, alert_id)
-            watch.acknowledge(session, alert_id=alert_id, who=viewer.account.name, words=body.words, now=site.clock())
+            alert_acts.acknowledge(session, viewer=viewer, alert_id=alert_id, words=body.words, now=site.clock())
             return _visible(session, viewer, alert_id)
     except watch.AlertNotOpen as refused:
         raise Problem(409, "alert-state", CLOSED) from refused
@@ -101,8 +114,7 @@ def close(request: Request, alert_id: AlertNumber, body: CloseBody, viewer: Aler
     site = site_of(request)
     try:
         with site.sessions.begin() as session:
-            _visible(session, viewer, alert_id)
-            watch.close(session, alert_id=alert_id, who=viewer.account.name, outcome=body.outcome, now=site.clock())
+            alert_acts.close(session, viewer=viewer, alert_id=alert_id, outcome=body.outcome, now=site.clock())
             return _visible(session, viewer, alert_id)
     except watch.AlertNotOpen as refused:
         raise Problem(409, "alert-state", CLOSED) from refused

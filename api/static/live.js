@@ -15,11 +15,11 @@
   };
   const focusKept = (html) => {
     const held = document.activeElement && list.contains(document.activeElement) ? document.activeElement : null;
-    const row = held ? held.closest("[data-alert]") : null;
+    const row = held ? held.closest("[data-group]") : null;
     const tag = held ? held.tagName : null;
     list.innerHTML = html;
     if (row) {
-      const again = list.querySelector('[data-alert="' + row.dataset.alert + '"] ' + (tag === "BUTTON" ? "button" : "a"));
+      const again = list.querySelector('[data-group="' + row.dataset.group + '"] ' + (tag === "BUTTON" ? "button" : "a"));
       (again || document.getElementById("main-content")).focus();
     }
   };

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from evm.store.screens.scope import Scope, of_place, of_provider
@@ -13,6 +13,8 @@ from evm.store.tables.alerts import alert_history, alerts
 from evm.store.tables.people import branches, care_workers, customers, localities, providers
 from evm.store.tables.plans import planned_visits
 
+STATE_ORDER = ("open", "acknowledged", "closed")
+STAGE_ORDER = {"warn": 1, "page": 2, "missed": 3}
 RISK_ORDER = case({"time_critical": 0, "standard": 1, "low": 2}, value=alerts.c.risk, else_=1)
 
 
@@ -49,36 +51,64 @@ class AlertRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertGroup:
+    """The alerts of one kind about one slot of one visit: warning, page and missed are one matter for one person. `head` is the highest
+    stage of those in the group's state, which is open while any of them is; `others` are the rest, the newest first."""
+
+    group_id: int
+    head: AlertRow
+    others: tuple[AlertRow, ...] = ()
+
+    @property
+    def unclosed(self) -> tuple[int, ...]:
+        """The alerts that still wait for a person."""
+        return tuple(row.alert_id for row in (self.head, *self.others) if row.state != "closed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertPage:
-    """Counts by state over the scope, and one page of rows, the most dangerous first."""
+    """Counts of groups by state over the scope, and one page of groups, the most dangerous first."""
 
     counts: Mapping[str, int]
     matching: int
-    rows: tuple[AlertRow, ...]
+    groups: tuple[AlertGroup, ...]
 
 
 def listed(session: Session, *, scope: Scope, states: tuple[str, ...], limit: int, offset: int) -> AlertPage:
-    """Alerts in these states by risk; those that later evidence already answers after the others; then by when they were due."""
-    visible = _visible(scope)
-    counted = session.execute(
-        select(alerts.c.state, func.count())
-        .outerjoin(customers, customers.c.customer_id == alerts.c.customer_id)
-        .where(visible)
-        .group_by(alerts.c.state)
-    )
+    """Groups in these states by the risk of their head; those that later evidence already answers after the others; then by when the
+    head was due."""
+    heads = _heads(scope)
+    counted = session.execute(select(heads.c.state, func.count()).where(heads.c.place == 1).group_by(heads.c.state))
     counts = {row[0]: int(row[1]) for row in counted}
-    rows = session.execute(
-        _selected()
-        .where(visible, alerts.c.state.in_(states))
+    shown = session.execute(
+        select(heads.c.alert_id, heads.c.group_id)
+        .join(alerts, alerts.c.alert_id == heads.c.alert_id)
+        .where(heads.c.place == 1, heads.c.state.in_(states))
         .order_by(RISK_ORDER, alerts.c.reclassified.is_not(None), alerts.c.due_at, alerts.c.alert_id)
         .limit(limit)
         .offset(offset)
-    ).mappings()
+    ).all()
+    members = _members(session, heads, group_ids=[row.group_id for row in shown])
     return AlertPage(
         counts=counts,
         matching=sum(counts.get(state, 0) for state in states),
-        rows=tuple(AlertRow(**dict(row)) for row in rows),
+        groups=tuple(_group(row.group_id, row.alert_id, members[row.group_id]) for row in shown),
     )
+
+
+def group_of(session: Session, *, scope: Scope, alert_id: int) -> AlertGroup | None:
+    """One alert as the head, with the others of its group; None when it does not exist or is out of scope."""
+    found = one(session, scope=scope, alert_id=alert_id)
+    if found is None:
+        return None
+    if found.visit_id is None or found.slot is None:
+        return AlertGroup(group_id=alert_id, head=found)
+    same = and_(
+        alerts.c.kind == found.kind, alerts.c.visit_id == found.visit_id, alerts.c.slot == found.slot, _visible(scope)
+    )
+    rows = session.execute(_selected().where(same).order_by(alerts.c.alert_id.desc())).mappings()
+    members = [AlertRow(**dict(row)) for row in rows]
+    return _group(members[-1].alert_id, alert_id, members)
 
 
 def one(session: Session, *, scope: Scope, alert_id: int) -> AlertRow | None:
@@ -173,6 +203,47 @@ def changes_after(session: Session, *, entry_id: int, limit: int = 1000) -> tupl
         .limit(limit)
     ).mappings()
     return tuple(Change(**dict(row)) for row in rows)
+
+
+def _heads(scope: Scope) -> Subquery:
+    """Every visible alert with its group, the group's state and its place in it; place 1 is the head."""
+    own = alerts.c
+    alone = case((and_(own.visit_id.is_not(None), own.slot.is_not(None)), 0), else_=own.alert_id)
+    state = case({name: place for place, name in enumerate(STATE_ORDER)}, value=own.state, else_=len(STATE_ORDER))
+    stage = case(STAGE_ORDER, value=own.stage, else_=0)
+    within = (own.kind, own.visit_id, own.slot, alone)
+    first = func.row_number().over(partition_by=within, order_by=(state, stage.desc(), own.alert_id.desc()))
+    return (
+        select(
+            own.alert_id,
+            own.state,
+            func.min(own.alert_id).over(partition_by=within).label("group_id"),
+            first.label("place"),
+        )
+        .outerjoin(customers, customers.c.customer_id == own.customer_id)
+        .where(_visible(scope))
+        .subquery("heads")
+    )
+
+
+def _members(session: Session, heads: Subquery, *, group_ids: list[int]) -> dict[int, list[AlertRow]]:
+    rows = session.execute(
+        _selected()
+        .join(heads, heads.c.alert_id == alerts.c.alert_id)
+        .add_columns(heads.c.group_id)
+        .where(heads.c.group_id.in_(group_ids))
+        .order_by(alerts.c.alert_id.desc())
+    ).mappings()
+    found: dict[int, list[AlertRow]] = {}
+    for row in rows:
+        values = dict(row)
+        found.setdefault(values.pop("group_id"), []).append(AlertRow(**values))
+    return found
+
+
+def _group(group_id: int, head_id: int, members: list[AlertRow]) -> AlertGroup:
+    head = next(row for row in members if row.alert_id == head_id)
+    return AlertGroup(group_id=group_id, head=head, others=tuple(row for row in members if row is not head))
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
