@@ -58,7 +58,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Which simulated locality.")] = 1,
     headless: Annotated[bool, typer.Option(help="Play the day, print the figures, end; no site is kept up.")] = False,
     as_json: AsJson = False,
-    port: Annotated[int, typer.Option(help="The site's port; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The site's port; 0 takes a free one.")] = 8080,
 ) -> None:
     """The main job: a simulated day of home care through the real broker, store, alerts, invoice and roster."""
     from api.demo import play
@@ -76,9 +76,12 @@ def serve(
     data: DataDir = DEFAULT_DATA,
     database: Database = None,
     broker: Annotated[str, typer.Option(help="embedded, or host:port of an MQTT broker.")] = "embedded",
-    port: Annotated[int | None, typer.Option(help="The site's port; 8080 by default, 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The site's port; 8080 by default, 0 takes a free one.")
+    ] = None,
     broker_port: Annotated[
-        int | None, typer.Option(help="The embedded broker's port; 1883 by default, 0 takes a free one.")
+        int | None,
+        typer.Option(min=0, max=65535, help="The embedded broker's port; 1883 by default, 0 takes a free one."),
     ] = None,
     name: Annotated[str, typer.Option(help="This process's own broker credential, for example ingest-1.")] = "ingest-1",
 ) -> None:
@@ -182,9 +185,13 @@ def broker_sync(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 1883,
 ) -> None:
     """Write Mosquitto's password and ACL files from the device table."""
-    from api.office import sync_broker
+    from api.office import OfficeRefused, sync_broker
 
-    emit(sync_broker(data=data, database=database, out=out, host=host, port=port), as_json=False)
+    try:
+        answer = sync_broker(data=data, database=database, out=out, host=host, port=port)
+    except OfficeRefused as error:
+        refuse(str(error))
+    emit(answer, as_json=False)
 
 
 @device_app.command("enrol")
@@ -215,7 +222,10 @@ def account_add(
     email: Annotated[str, typer.Argument()],
     *,
     name: Annotated[str, typer.Option()],
-    role: Annotated[str, typer.Option(help="worker, branch, commissioner, safeguarding, admin")],
+    role: Annotated[
+        Literal["worker", "branch", "commissioner", "safeguarding", "admin"],
+        typer.Option(help="What they may see and do."),
+    ],
     council: Annotated[str | None, typer.Option()] = None,
     provider: Annotated[str | None, typer.Option()] = None,
     data: DataDir = DEFAULT_DATA,
@@ -244,9 +254,13 @@ def account_add(
 @database_app.command("migrate")
 def database_migrate(*, data: DataDir = DEFAULT_DATA, database: Database = None) -> None:
     """Bring the database's schema to this version."""
-    from api.office import migrate_database
+    from api.office import OfficeRefused, migrate_database
 
-    emit(migrate_database(data=data, database=database), as_json=False)
+    try:
+        answer = migrate_database(data=data, database=database)
+    except OfficeRefused as error:
+        refuse(str(error))
+    emit(answer, as_json=False)
 
 
 def main() -> None:

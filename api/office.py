@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from api.auth import hash_password
-from api.parts import Parts, open_parts
+from api.parts import Parts, PartsRefused, open_parts
 from devices import identity, mosquitto
 from devices.types import TYPES
 from evm.domain.ids import DeviceId, ProviderId, WorkerId
@@ -24,7 +24,7 @@ class OfficeRefused(ValueError):  # noqa: N818 -- named for what is wrong
 
 
 def migrate_database(*, data: Path, database: str | None) -> dict[str, Any]:
-    """Bring the schema to this version."""
+    """Bring the schema to this version. Raises OfficeRefused."""
     with _opened(data=data, database=database) as parts:
         return {"database": parts.engine.url.render_as_string(hide_password=True), "schema": "current"}
 
@@ -37,8 +37,11 @@ def enrol_device(
     if device_type not in known:
         raise OfficeRefused(f"--type {device_type!r} is no device type: choose one of {', '.join(known)}")
     with _opened(data=data, database=database) as parts, parts.sessions.begin() as session:
-        if provider not in {one.provider_id for one in people.providers(session)}:
-            raise OfficeRefused(f"there is no provider {provider!r} in this database")
+        providers = sorted(one.provider_id for one in people.providers(session))
+        if provider not in providers:
+            raise OfficeRefused(
+                f"there is no provider {provider!r} in this database; it knows {', '.join(providers) or 'none'}"
+            )
         if worker is not None and people.worker(session, worker_id=WorkerId(worker)) is None:
             raise OfficeRefused(f"--worker {worker!r} is no care worker in this database")
         try:
@@ -96,25 +99,35 @@ def add_account(
 
 
 def sync_broker(*, data: Path, database: str | None, out: Path, host: str, port: int) -> dict[str, Any]:
-    """Write Mosquitto's configuration, password and ACL files from the device table; a running Mosquitto reads them anew."""
+    """Write Mosquitto's configuration, password and ACL files from the device table; a running Mosquitto reads them anew.
+
+    Raises OfficeRefused naming the argument."""
     with _opened(data=data, database=database) as parts, parts.sessions() as session:
         for name in SERVERS:
             identity.server_credential(directory=parts.secrets, name=name)
-        out.mkdir(parents=True, exist_ok=True)
-        written = mosquitto.write_files(
-            session,
-            directory=out.resolve(),
-            servers=identity.server_credentials(directory=parts.secrets),
-            host=host,
-            port=port,
-        )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            written = mosquitto.write_files(
+                session,
+                directory=out.resolve(),
+                servers=identity.server_credentials(directory=parts.secrets),
+                host=host,
+                port=port,
+            )
+        except OSError as error:
+            raise OfficeRefused(
+                f"--out {out} cannot be written ({error.strerror}): name a directory that this user may write"
+            ) from None
         enrolled = sum(1 for row in people.devices(session) if row.revoked_at is None)
     return {"devices": enrolled, **{path.name: str(path) for path in written}}
 
 
 @contextmanager
 def _opened(*, data: Path, database: str | None) -> Iterator[Parts]:
-    parts = open_parts(data=data, database=database)
+    try:
+        parts = open_parts(data=data, database=database)
+    except PartsRefused as error:
+        raise OfficeRefused(str(error)) from None
     try:
         yield parts
     finally:

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from alembic.util import CommandError
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.policy import Policy
 from evm.store import database as db
 
 Clock = Callable[[], datetime]
+
+
+class PartsRefused(ValueError):  # noqa: N818 -- named for what is wrong
+    """The data directory or the database cannot be used, with the sentence that says what to do."""
 
 
 def wall_clock() -> datetime:
@@ -46,13 +52,17 @@ def open_parts(
     policy: Policy | None = None,
     challenges: Callable[[], str] = new_challenge,
 ) -> Parts:
-    """Make the data directory, open the database and bring its schema to this version."""
-    data.mkdir(parents=True, exist_ok=True)
+    """Make the data directory, open the database and bring its schema to this version. Raises PartsRefused."""
     secrets_dir = data / "secrets"
-    secrets_dir.mkdir(mode=0o700, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        secrets_dir.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PartsRefused(
+            f"--data {data} cannot be used ({error.strerror}): name a directory that this user may write"
+        ) from None
     url = database or f"sqlite:///{(data / 'popback.sqlite3').resolve()}"
-    engine = db.open_engine(url=url)
-    db.migrate(engine)
+    engine = _open_database(url)
     return Parts(
         url=url,
         engine=engine,
@@ -62,3 +72,28 @@ def open_parts(
         policy=policy or Policy(),
         challenges=challenges,
     )
+
+
+def _open_database(url: str) -> Engine:
+    """The database at this version's schema. Its password is never in what is raised."""
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        raise PartsRefused(
+            "--database is no SQLAlchemy URL, such as sqlite:///file or postgresql+psycopg://user@host/popback"
+        ) from None
+    try:
+        engine = db.open_engine(url=url)
+        db.migrate(engine)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise PartsRefused(f"no driver is installed for the database {shown} ({error})") from None
+    except DBAPIError as error:
+        raise PartsRefused(
+            f"the database {shown} cannot be opened ({str(error.orig).strip()}): see that it is there, whole, "
+            "used by no other program, and that this user may write to it"
+        ) from error
+    except CommandError as error:
+        raise PartsRefused(
+            f"the database {shown} is not of this version of popback ({error}): run the version that wrote it, or a newer one"
+        ) from error
+    return engine

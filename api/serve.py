@@ -3,9 +3,11 @@
 Order of starting: broker, ingest, pulse, site; of stopping: the reverse, so that nothing is acknowledged that is not stored."""
 
 import signal
+import socket
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, Final, Literal
 
 import structlog
 import uvicorn
+from pydantic import ValidationError
 
 from api.parts import Parts, open_parts
 from api.pulse import Pulse
@@ -29,6 +32,7 @@ Part = Literal["all", "api", "ingest", "watch", "broker"]
 BROKER_PORT: Final = 1883
 SITE_PORT: Final = 8080
 HUNG_SECONDS_MAX: Final = 60.0
+CONNECT_SECONDS_MAX: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +47,38 @@ class SiteThread:
     """uvicorn in a thread of its own. `port` 0 takes a free one; `port` after `start` tells which."""
 
     def __init__(self, *, app: Any, host: str, port: int) -> None:
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3, ws="none")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, ws="none")
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="site", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="site", daemon=True)
+        self._socket = socket.socket()
         self.host, self.port = host, port
 
     def start(self) -> None:
-        """Start and wait until it listens. Raises RuntimeError when the port is taken."""
+        """Start and wait until it listens. Raises RuntimeError when the port cannot be had."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((self.host, self.port))
+        except OSError as error:
+            self._socket.close()
+            raise RuntimeError(
+                f"the site cannot listen on {self.host}:{self.port} ({error.strerror}): choose another port with --port"
+            ) from None
+        self.port = self._socket.getsockname()[1]
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise RuntimeError(
-                    f"the site cannot listen on {self.host}:{self.port}: is the port taken? Choose another with --port"
-                )
+                raise RuntimeError(f"the site ended as soon as it was started on {self.host}:{self.port}")
             time.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Finish the requests in hand, then end."""
+        """Finish the requests in hand, then end. Does nothing when it never started."""
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        self._socket.close()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -168,9 +184,9 @@ def make_site(parts: Parts, settings: Settings, *, ingest: Ingest | None, host: 
 
 def run_part(*, part: Part, data: Path, database: str | None, broker: str, ports: Ports, name: str) -> int:
     """Run one part (or all) until SIGTERM or SIGINT; the process's exit code. Errors that a person can mend end with their sentence."""
-    settings = Settings.from_file(data / "popback.toml" if (data / "popback.toml").exists() else None)
-    parts = open_parts(data=data, database=database)
     try:
+        settings = read_settings(data)
+        parts = open_parts(data=data, database=database)
         running = _start_part(part=part, parts=parts, settings=settings, broker=broker, ports=ports, name=name)
     except (RuntimeError, ValueError, OSError) as error:
         sys.stderr.write(f"popback: {error}\n")
@@ -178,6 +194,19 @@ def run_part(*, part: Part, data: Path, database: str | None, broker: str, ports
     code = _wait_for_signal(hung=running.hung)
     running.stop()
     return code
+
+
+def read_settings(data: Path) -> Settings:
+    """The settings of `popback.toml` in the data directory, if there is one, and the environment. Raises ValueError with the
+    key and what is wrong with it, never with its value: it may be a secret."""
+    path = data / "popback.toml"
+    try:
+        return Settings.from_file(path if path.exists() else None)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML ({error}): mend it, or take it away for the defaults") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ValueError(f"settings in {path} or in POPBACK_ variables are wrong: {wrong}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +261,11 @@ def _start_ingest(parts: Parts, settings: Settings, *, broker: str, name: str) -
     host, broker_port = ("127.0.0.1", BROKER_PORT) if broker == "embedded" else address_of(broker)
     ingest = make_ingest(parts, settings)
     client = ingest_client(parts, ingest=ingest, host=host, port=broker_port, embedded=broker == "embedded", name=name)
-    client.start()
+    if not client.start(timeout_seconds=CONNECT_SECONDS_MAX):
+        _say(
+            f"no broker answers ingest at {host}:{broker_port} yet; trying on. Is it up, on the same --data, "
+            f"and has it {name}'s credential?"
+        )
     _say(f"ingest {name} at {host}:{broker_port}")
     return Running(stop=client.stop, hung=lambda: client.silent_seconds > HUNG_SECONDS_MAX)
 

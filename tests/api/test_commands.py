@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,79 @@ def test_a_wrong_argument_is_named_with_its_remedy(tmp_path: Path, arguments: tu
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert words in done.stderr
+
+
+def _wrong_data(directory: Path) -> None:
+    """A data directory for each kind of wrong an operator meets."""
+    (directory / "file").write_text("not a directory")
+    for name, toml in (
+        ("broken", b'public_url = "unclosed'),
+        ("unknown", b"nonsense = 3"),
+        ("secret", b"telephony_auth_token = 73465"),
+        ("bytes", b"\xff\xfe"),
+    ):
+        (directory / name).mkdir()
+        (directory / name / "popback.toml").write_bytes(toml)
+    (directory / "damaged").mkdir()
+    (directory / "damaged" / "popback.sqlite3").write_bytes(b"no database" * 100)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("serve", "all", "--data", "broken"), "broken/popback.toml is no TOML"),
+        (("serve", "api", "--data", "bytes"), "bytes/popback.toml is no TOML"),
+        (("serve", "api", "--data", "unknown"), "nonsense: "),
+        (("serve", "api", "--data", "secret"), "telephony_auth_token: "),
+        (("serve", "watch", "--data", "file"), "--data file cannot be used"),
+        (("serve", "watch", "--data", "damaged"), "file is not a database"),
+        (("database", "migrate", "--data", "file"), "--data file cannot be used"),
+        (("database", "migrate", "--data", "d", "--database", "rubbish"), "--database is no SQLAlchemy URL"),
+        (("database", "migrate", "--data", "d", "--database", "mysql://u:73465@h/x"), "no driver is installed"),
+        (("device", "enrol", "p", "d", "--data", "damaged"), "file is not a database"),
+        (("broker", "sync", "--data", "d", "--out", "file"), "--out file cannot be written"),
+        (("serve", "api", "--data", "d", "--port", "65536"), "--port"),
+    ],
+)
+def test_what_an_operator_has_wrong_ends_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    """Broken when a damaged file, directory or address shows Python's innards, or the secret in it, instead of the remedy."""
+    _wrong_data(tmp_path)
+    done = popback(*arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert words in done.stderr
+    assert "73465" not in done.stderr
+
+
+def _run_script(*arguments: str, path: Path, python: str | None = None) -> subprocess.CompletedProcess[str]:
+    """`./run` in a fresh copy whose only Pythons are those in `path`."""
+    named = {} if python is None else {"PYTHON": python}
+    return subprocess.run(
+        ["/bin/sh", path.parent / "run", *arguments],
+        cwd="/",
+        env={"PATH": f"{path}:/usr/bin:/bin", **named},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_run_names_the_remedy_when_python_is_too_old(tmp_path: Path) -> None:
+    """Broken when a newcomer with an old Python is shown a shell's error, or is left with half a .venv."""
+    shutil.copy(ROOT / "run", tmp_path / "run")
+    (old := tmp_path / "only old").mkdir()
+    for name in ("python", "python3", *(f"python3.{minor}" for minor in range(11, 20))):
+        (old / name).write_text("#!/bin/sh\nexit 1\n")
+        (old / name).chmod(0o755)
+    done = _run_script("demo", path=old)
+    assert done.returncode == 1
+    assert done.stderr.startswith("popback: this needs Python 3.11 or newer")
+    assert len(done.stderr.splitlines()) == 1
+    named = _run_script("demo", path=old, python=str(old / "python3"))
+    assert named.returncode == 1
+    assert f"PYTHON={old / 'python3'} is no Python 3.11" in named.stderr
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_every_committed_schema_is_a_schema() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -70,3 +71,38 @@ def test_a_visit_can_be_followed_from_a_phone_on_the_command_line_to_stored_evid
         _, rest = server.communicate(timeout=30)
     assert server.returncode == 0
     assert "Traceback" not in rest
+
+
+@pytest.mark.slow
+def test_a_second_server_on_the_same_port_ends_in_one_sentence(tmp_path: Path) -> None:
+    """Broken when a taken port ends in a traceback, in two messages, or in a process that hangs with half its parts started."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for arguments in (
+            ("serve", "all", "--port", port, "--broker-port", "0"),
+            ("serve", "api", "--port", port),
+            ("serve", "all", "--port", "0", "--broker-port", port),
+        ):
+            second = _popback(*arguments, "--data", "data", cwd=tmp_path)
+            _, said = second.communicate(timeout=60)
+            assert second.returncode == 1
+            assert len(said.splitlines()) == 1
+            assert said.startswith("popback: ")
+            assert port in said
+
+
+@pytest.mark.slow
+def test_ingest_says_that_no_broker_answers(tmp_path: Path) -> None:
+    """Broken when ingest pointed at a broker that is down, or that does not know it, looks as if all were well."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        ingest = _popback("serve", "ingest", "--broker", address, "--data", "data", cwd=tmp_path)
+        try:
+            assert _said(ingest, rf"no broker answers ingest at {address}")
+        finally:
+            ingest.send_signal(signal.SIGTERM)
+            ingest.communicate(timeout=30)
+    assert ingest.returncode == 0
