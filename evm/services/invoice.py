@@ -19,7 +19,7 @@ from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services import price
 from evm.services.invoice_form import InvoiceConflict, InvoiceRefused, check_form, check_same
-from evm.store import money, people, plans
+from evm.store import double_claims, money, people, plans
 from evm.store import visits as visit_store
 from evm.store.money_rows import JudgedLine, StoredInvoice
 
@@ -75,7 +75,7 @@ def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -
     both are held until a person decides (bad-input 89). InvoiceUnknown."""
     sums = _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
     money.set_judged(session, invoice_id=invoice_id, now=now)
-    for other in money.invoices_sharing(session, invoice_id=invoice_id):
+    for other in double_claims.invoices_sharing(session, invoice_id=invoice_id):
         if _heading(session, other).state != money.RECEIVED:
             _judge_one(session, invoice_id=other, now=now, policy=policy)
     return sums
@@ -160,7 +160,7 @@ def _known(
         visits=_happened(session, claim, planned, customers=customers),
         agreements=money.agreements(session, provider_id=claim.provider, council_id=claim.council),
         absences=_absences(session, claim, planned.values()),
-        elsewhere=money.claimed_elsewhere(session, invoice_id=stored.invoice_id),
+        elsewhere=double_claims.claimed_elsewhere(session, invoice_id=stored.invoice_id),
         zone=policy.zone,
     )
 

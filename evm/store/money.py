@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.billing.agreement import Agreement
-from evm.domain.billing.checks import Elsewhere
 from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdict
 from evm.domain.billing.terms import agreement_of_terms, terms_of_agreement
 from evm.domain.ids import CouncilId, CustomerId, ProviderId, VisitId
@@ -35,8 +34,6 @@ IDS_A_STATEMENT: Final = 500
 RECEIVED: Final = "received"
 JUDGED: Final = "judged"
 APPROVED: Final = "approved"
-
-Slot = tuple[VisitId, int]
 
 
 def add_agreements(session: Session, *, agreements: Sequence[Agreement]) -> None:
@@ -192,39 +189,6 @@ def _reconciled_since() -> ColumnElement[bool]:
     )
 
 
-def claimed_elsewhere(session: Session, *, invoice_id: str) -> dict[Slot, Elsewhere]:
-    """Slots of this invoice that another invoice of the same provider claims too, on a line that is not disallowed.
-
-    Of several the approved one counts, then the lowest number."""
-    mine, other, heading = invoice_lines.alias("mine"), invoice_lines.alias("other"), invoices.alias("heading")
-    own = invoices.alias("own")
-    newest = _newest_of_all(_sharing(invoice_id))
-    query = (
-        select(mine.c.visit_id, mine.c.slot, heading.c.number, heading.c.state)
-        .join(other, and_(other.c.visit_id == mine.c.visit_id, other.c.slot == mine.c.slot))
-        .join(heading, heading.c.invoice_id == other.c.invoice_id)
-        .join(own, own.c.invoice_id == mine.c.invoice_id)
-        .outerjoin(newest, and_(newest.c.invoice_id == other.c.invoice_id, newest.c.line_no == other.c.line_no))
-        .where(
-            mine.c.invoice_id == invoice_id,
-            other.c.invoice_id != invoice_id,
-            heading.c.provider_id == own.c.provider_id,
-            or_(newest.c.verdict.is_(None), newest.c.verdict != Verdict.DISALLOW.value),
-        )
-        .order_by((heading.c.state == APPROVED).desc(), heading.c.number)
-    )
-    found: dict[Slot, Elsewhere] = {}
-    for row in session.execute(query):
-        other_claim = Elsewhere(number=row.number, approved=row.state == APPROVED)
-        found.setdefault((VisitId(row.visit_id), row.slot), other_claim)
-    return found
-
-
-def invoices_sharing(session: Session, *, invoice_id: str) -> tuple[str, ...]:
-    """Other invoices, of whatever provider, that claim a slot of this one, by id."""
-    return tuple(sorted(session.execute(_sharing(invoice_id)).scalars()))
-
-
 def invoices_claiming(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[str, ...]:
     """Invoices with a line for any of these visits, by id."""
     found: set[str] = set()
@@ -282,7 +246,7 @@ def lines(
     offset: int = 0,
 ) -> tuple[JudgedLine, ...]:
     """An invoice's lines by number with their newest verdicts, all or those of one verdict or of some customers."""
-    newest = _newest_of_all([invoice_id])
+    newest = newest_of_all([invoice_id])
     query = (
         select(
             invoice_lines,
@@ -306,7 +270,7 @@ def lines(
 
 def invoice_totals(session: Session, *, invoice_id: str) -> Totals | None:
     """The sums of the newest verdicts; None while any line is not judged."""
-    newest = _newest_of_all([invoice_id])
+    newest = newest_of_all([invoice_id])
     own = invoice_lines.c
     parts = ("payable_pence", "reduced_pence", "withheld_pence", "disallowed_pence", "shadow_pence")
     query = (
@@ -328,7 +292,7 @@ def invoice_totals(session: Session, *, invoice_id: str) -> Totals | None:
 
 def released_pence(session: Session, *, invoice_id: str) -> int:
     """What the lines' newest verdicts pay over their first ones: money released since the invoice was first judged."""
-    newest = _newest_of_all([invoice_id])
+    newest = newest_of_all([invoice_id])
     first = line_verdicts.alias("first")
     query = (
         select(func.coalesce(func.sum(newest.c.payable_pence - first.c.payable_pence), 0))
@@ -356,7 +320,8 @@ VERDICT_COLUMNS: Final = (
 )
 
 
-def _newest_of_all(invoice_ids: Any) -> Subquery:
+def newest_of_all(invoice_ids: Any) -> Subquery:
+    """The newest verdict of every line of these invoices (ids, or a select of them), as a subquery."""
     columns = line_verdicts.c
     last = (
         select(columns.invoice_id, columns.line_no, func.max(columns.version).label("version"))
@@ -375,17 +340,6 @@ def _newest_of_all(invoice_ids: Any) -> Subquery:
             ),
         )
         .subquery("newest")
-    )
-
-
-def _sharing(invoice_id: str) -> Any:
-    mine, other = invoice_lines.alias("sharing_mine"), invoice_lines.alias("sharing_other")
-    return (
-        select(other.c.invoice_id)
-        .select_from(mine)
-        .join(other, and_(other.c.visit_id == mine.c.visit_id, other.c.slot == mine.c.slot))
-        .where(mine.c.invoice_id == invoice_id, other.c.invoice_id != invoice_id)
-        .distinct()
     )
 
 

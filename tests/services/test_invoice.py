@@ -339,6 +339,20 @@ def test_a_slot_on_two_invoices_is_held_on_both(session):
     assert verdicts(session, first)[1] == (Verdict.REDUCE, Reason.MORE_THAN_EVIDENCED)
 
 
+@pytest.mark.parametrize(
+    ("of_first", "of_second"), [({}, {"visit": None}), ({"visit": None}, {}), ({"visit": None}, {"visit": None})]
+)
+def test_a_slot_claimed_by_customer_and_start_is_found_on_both_invoices(session, of_first, of_second):
+    """bad-input 89: leaving the visit's id out on one of two invoices would have the same minutes paid twice."""
+    seed(session)
+    first, _ = judged(session, claim(line(1, **of_first), line(2)))
+    second, sums = judged(session, claim(line(1, **of_second), line(3), number="INV-2"))
+    assert verdicts(session, first)[0] == (Verdict.QUERY, Reason.CLAIMED_ELSEWHERE)
+    assert verdicts(session, second)[0] == (Verdict.QUERY, Reason.CLAIMED_ELSEWHERE)
+    assert verdicts(session, first)[1] == (Verdict.REDUCE, Reason.MORE_THAN_EVIDENCED)
+    assert sums.payable_pence == 0
+
+
 def test_a_slot_on_an_approved_invoice_cannot_be_claimed_again(session):
     """What stands approved stays; the second claim is the duplicate."""
     seed(session)

@@ -95,12 +95,14 @@ def within_period(case: Case) -> Ruling | None:
 
 
 def agreed_rate(case: Case) -> Ruling | None:
-    """The day must have an agreement, and the line must not ask more for its minutes than the agreed rate gives."""
+    """The day must have an agreement, and the line must not ask more for its minutes than the agreed rate gives. An agreed charge for a
+    cancelled visit may be claimed as such, without minutes."""
     if case.agreement is None:
         return _disallow(Reason.RATE_NOT_AGREED, "No agreement with this provider was in force on that day.")
     rate, minutes = case.agreement.rate_pence_per_minute, case.line.minutes_claimed
     agreed_pence = round_half_up(minutes * rate)
-    if case.line.pence_claimed <= agreed_pence:
+    charge_pence = case.due_pence if case.planned is not None and case.planned.cancelled is not None else 0
+    if case.line.pence_claimed <= max(agreed_pence, charge_pence):
         return None
     words = (
         f"{pounds(case.line.pence_claimed)} is claimed for {counted(minutes)}; at the agreed {pence_words(rate)} a minute "

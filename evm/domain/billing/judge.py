@@ -62,7 +62,7 @@ class _Bench:
         self.claim = claim
         self.known = known
         self.zone = ZoneInfo(known.zone)
-        self.starts = {(visit.customer_id, visit.start): visit.visit_id for visit in known.planned.values()}
+        self.starts = {(visit.customer_id, visit.start): visit.visit_id for visit in _standing_last(known.planned)}
         self.agreements: dict[date, Agreement | None] = {}
         self.charges: dict[VisitId, tuple[Charge, ...]] = {}
         self.held: dict[Slot, int] = {}
@@ -138,6 +138,11 @@ class _Bench:
             return None
         words = f"The same attendance already pays line {first}; a person must decide."
         return Ruling(verdict=Verdict.QUERY, reason=Reason.EVIDENCE_USED, words=words)
+
+
+def _standing_last(planned: Mapping[VisitId, PlannedVisit]) -> list[PlannedVisit]:
+    """Cancelled visits before those that stand, then by id: of two at one start the last is the one that a line without an id means."""
+    return sorted(planned.values(), key=lambda visit: (visit.cancelled is None, visit.visit_id))
 
 
 def _attendance(visit: Visit, *, slot: int) -> Attendance | None:

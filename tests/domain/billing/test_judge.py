@@ -196,6 +196,24 @@ def test_a_cancelled_visit_pays_its_agreed_charge_without_attendance():
     assert one(None, claimed=line(minutes=15), **facts).verdict is Verdict.PAY
 
 
+def test_an_agreed_cancellation_charge_may_be_claimed_as_what_it_is():
+    """No minutes and the agreed amount is the honest claim for it: refusing it as a wrong rate would break this."""
+    half = CancellationCharge(by=CancelledBy.CUSTOMER, notice_hours_max=24, share=Fraction(1, 2))
+    facts = {"plan": planned(cancelled=CANCELLED), "agreements": (agreement(cancellations=(half,)),)}
+    found = one(None, claimed=line(minutes=0, pence_claimed=683), **facts)
+    assert (found.verdict, found.reason, found.payable_pence) == (Verdict.PAY, Reason.AGREED_CHARGE, 683)
+    over = one(None, claimed=line(minutes=0, pence_claimed=700), **facts)
+    assert (over.verdict, over.reason) == (Verdict.DISALLOW, Reason.RATE_NOT_AGREED)
+
+
+def test_a_line_without_a_visit_id_means_the_visit_that_still_stands():
+    """A cancelled visit and its replacement at the same time: which one a line means must not depend on the order of rows."""
+    gone = planned(visit_id="visit-0", cancelled=CANCELLED)
+    for plans in ((gone, planned()), (planned(), gone)):
+        found = judge(claim=claim(line(visit_id=None)), known=known(visit(attendance()), plans=plans))
+        assert [each.verdict for each in found] == [Verdict.PAY]
+
+
 def test_a_cancelled_visit_that_was_attended_is_queried():
     """A worker who came after all must be neither paid nor refused by a machine."""
     found = one(attendance(), plan=planned(cancelled=CANCELLED))
