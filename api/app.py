@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from api import problems
 from api.auth import Throttle
 from api.guard import Guard
-from api.pages import account, home
+from api.pages import account, findings, home
 from api.pages import alerts as alert_pages
 from api.pages import invoices as invoice_pages
 from api.pages import rosters as roster_pages
@@ -45,6 +45,7 @@ ROUTERS = (
     alert_pages.router,
     invoice_pages.router,
     roster_pages.router,
+    findings.router,
 )
 
 

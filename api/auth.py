@@ -43,6 +43,7 @@ class Right(StrEnum):
     SEE_INVOICES = "see invoices"
     SEE_ROSTERS = "see rosters"
     ASK_POPBACKS = "ask for pop-backs"
+    SEE_FINDINGS = "see findings about workers"
     SEE_METRICS = "see metrics"
 
 
@@ -56,10 +57,11 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.SEE_INVOICES,
             Right.SEE_ROSTERS,
             Right.ASK_POPBACKS,
+            Right.SEE_FINDINGS,
         }
     ),
-    Role.COMMISSIONER: frozenset({Right.SEE_VISITS, Right.SEE_ALERTS, Right.SEE_INVOICES}),
-    Role.SAFEGUARDING: frozenset({Right.SEE_VISITS, Right.SEE_ALERTS, Right.ACT_ON_ALERTS}),
+    Role.COMMISSIONER: frozenset({Right.SEE_VISITS, Right.SEE_ALERTS, Right.SEE_INVOICES, Right.SEE_FINDINGS}),
+    Role.SAFEGUARDING: frozenset({Right.SEE_VISITS, Right.SEE_ALERTS, Right.ACT_ON_ALERTS, Right.SEE_FINDINGS}),
     Role.ADMIN: frozenset(Right),
 }
 
@@ -256,4 +258,5 @@ AlertViewer = Annotated[Viewer, Depends(needs(Right.SEE_ALERTS))]
 AlertActor = Annotated[Viewer, Depends(needs(Right.ACT_ON_ALERTS))]
 InvoiceViewer = Annotated[Viewer, Depends(needs(Right.SEE_INVOICES))]
 RosterViewer = Annotated[Viewer, Depends(needs(Right.SEE_ROSTERS))]
+FindingViewer = Annotated[Viewer, Depends(needs(Right.SEE_FINDINGS))]
 PopbackAsker = Annotated[Viewer, Depends(needs(Right.ASK_POPBACKS))]

@@ -23,6 +23,7 @@ READS: dict[str, frozenset[str]] = {
     "/alerts/1": SEE_ALERTS,
     "/invoices": MONEY,
     "/invoices/inv-1": MONEY,
+    "/findings": SEE_ALERTS,
     "/rosters": PLAN,
     "/rosters/r-1": PLAN,
     "/v1/session": EVERYONE,

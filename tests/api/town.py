@@ -19,6 +19,7 @@ from evm.store.alerts import HistoryEntry, NewAlert
 from evm.store.evidence import NewRow, append
 from evm.store.rosters import RosterRecord, RosterState
 from evm.store.tables import money
+from evm.store.visits import WorkerFlag
 from tests import factories
 from tests.factories import COUNCIL, NINE, PROVIDER
 
@@ -305,6 +306,29 @@ def _invoice(session: Session) -> None:
             visit_key="v-done", visit_version=2, slot=0, line=1, agreement_id="a", agreement_version=1, minutes=29, pence=870,
             rule="capped_at_planned", words="29 minutes at 30p a minute.",
         )
+    )  # fmt: skip
+
+
+def flags() -> tuple[WorkerFlag, ...]:
+    """Call cramming of both kinds here, and one flag of another agency."""
+    since = DAY - timedelta(days=27)
+
+    def flag(code: FindingCode, worker: str, provider: str, *sentences: str, **changes: object) -> WorkerFlag:
+        values: dict[str, object] = {
+            "code": code.value, "provider": provider, "worker": worker, "care_day": None, "period_since": since,
+            "period_until": DAY + timedelta(days=1), "found_at": NOON, "words": " ".join(sentences), "body": {"sentences": list(sentences)},
+        }  # fmt: skip
+        return WorkerFlag(**(values | changes))
+
+    return (
+        flag(
+            FindingCode.CRAMMING_BY_WORKER, "w1", PROVIDER,
+            "2 of 9 visits were cut short into an early start of the next.",
+            "2026-11-02: visit v-short had 9 of 30 minutes from 09:46, and visit v-elsewhere began 6 minutes early at 09:56.",
+            reply="She sent me away.",
+        ),
+        flag(FindingCode.CRAMMING_IN_ROSTER, "w2", PROVIDER, "Visit v-short, planned for 09:45, cannot begin before 09:50.", care_day=DAY),
+        flag(FindingCode.CRAMMING_BY_WORKER, "w9", "other-care", "8 of 8 visits were cut short."),
     )  # fmt: skip
 
 

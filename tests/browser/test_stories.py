@@ -32,6 +32,8 @@ PAGES = [
     "/invoices",
     "/invoices/inv-1",
     "/invoices/inv-1?verdict=query",
+    "/findings",
+    "/findings?kind=worker",
     "/rosters",
     "/rosters/r-1",
     "/nowhere",

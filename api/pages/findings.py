@@ -1,0 +1,103 @@
+"""The page of call cramming: what was found about workers and about rosters, in sentences. Not the tests (evm.domain.cramming), and no
+pay follows from it."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from api.auth import FindingViewer, Viewer
+from api.pages.paging import href, pages
+from api.pages.render import render
+from api.query import PageQuery
+from api.site import site_of
+from evm.domain.finding import FindingCode
+from evm.domain.policy import Policy
+from evm.store.screens import findings
+from evm.store.screens.findings import FlagRow
+
+router = APIRouter(include_in_schema=False)
+VISIT: Final = re.compile(r"\b([Vv])isit ([a-z0-9-]{1,32})(?![a-z0-9-])")
+KINDS: Final = {
+    "worker": (FindingCode.CRAMMING_BY_WORKER, "By the worker"),
+    "roster": (FindingCode.CRAMMING_IN_ROSTER, "Built into the roster"),
+}
+
+
+class FindingsQuery(PageQuery):
+    """Which of the two; empty: the first page of both."""
+
+    kind: Literal["", "worker", "roster"] = ""
+
+
+@router.get("/findings")
+def findings_page(request: Request, query: Annotated[FindingsQuery, Query()], viewer: FindingViewer) -> Response:
+    site = site_of(request)
+    with site.reading() as session:
+        tables = [
+            _table(session, kind=kind, query=query, viewer=viewer, rows=site.settings.page_rows)
+            for kind in KINDS
+            if query.kind in {"", kind}
+        ]
+    facts = {"tables": tables, "kind": query.kind, "thresholds": thresholds(site.policy)}
+    return render(request, template="findings.html", facts=facts)
+
+
+def _table(session: Session, *, kind: str, query: FindingsQuery, viewer: Viewer, rows: int) -> dict[str, Any]:
+    code, title = KINDS[kind]
+    number = query.page if query.kind else 1
+    matching, found = findings.flags(
+        session, scope=viewer.scope, code=code.value, limit=rows, offset=(number - 1) * rows
+    )
+    named = {name for flag in found for sentence in flag.sentences for _, name in VISIT.findall(sentence)}
+    names = findings.customers_of_visits(session, scope=viewer.scope, visit_ids=named)
+    return {
+        "kind": kind,
+        "title": title,
+        "flags": [_flag(flag, names) for flag in found],
+        "matching": matching,
+        "all_href": href("/findings", {"kind": kind}),
+        "pages": pages(path="/findings", query={"kind": kind}, number=number, matching=matching, rows=rows),
+    }
+
+
+def _flag(flag: FlagRow, names: dict[str, str]) -> dict[str, Any]:
+    first, *rest = (linked(sentence, names=names) for sentence in flag.sentences)
+    return {"flag": flag, "first": first, "rest": rest}
+
+
+def linked(sentence: str, *, names: dict[str, str]) -> tuple[tuple[str, str | None], ...]:
+    """The sentence in pieces of (text, link): each visit the reader may see becomes a link in its customer's name."""
+    pieces: list[tuple[str, str | None]] = []
+    end = 0
+    for match in VISIT.finditer(sentence):
+        name = names.get(match[2])
+        if name is not None:
+            pieces += [(f"{sentence[end : match.start()]}{match[1]}isit to ", None), (name, f"/visits/{match[2]}")]
+            end = match.end()
+    return (*pieces, (sentence[end:], None))
+
+
+def thresholds(policy: Policy) -> tuple[str, ...]:
+    """What the policy asks before anything is flagged, in words."""
+    return (
+        (
+            f"By the worker: over {policy.cramming_weeks} weeks and at least {policy.cramming_pairs_min} pairs of consecutive visits. A visit "
+            f"counts as cut short into the next when at least {policy.cramming_freed_minutes_min} minutes and "
+            f"{_percent(policy.cramming_freed_share_min)} of it are left out and the next check-in is at least "
+            f"{policy.cramming_early_minutes_min} minutes early."
+        ),
+        (
+            f"It is compared with what other workers show with the same customers; of all workers flagged, at most "
+            f"{_percent(policy.cramming_false_discovery_rate)} are expected to be flagged by chance."
+        ),
+        (
+            f"Built into the roster: worked in full and with the journeys of the policy, some visit of the day would start more than "
+            f"{policy.cramming_late_minutes_max} minutes late."
+        ),
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"
