@@ -21,7 +21,7 @@ from evm.domain.plan import Cancellation, CancelledBy, PlannedVisit, TaskPlan
 from evm.domain.plan_check import PlanCheck, check_patterns, check_plan
 from evm.domain.policy import Policy
 from evm.services.bank_holidays import bank_holidays as bank_holidays_of
-from evm.services.roster_deadlines import replace_deadlines
+from evm.services.roster_deadlines import follow_plan, replace_deadlines
 from evm.store import deadlines, people, plans
 
 MOVED_DAYS_MAX: Final = 31
@@ -129,6 +129,8 @@ def replan(
     for visit in withdrawn:
         plans.cancel(session, visit_id=visit.visit_id, cancellation=_withdrawal(now))
         deadlines.void(session, visit_id=visit.visit_id, now=now)
+    if outdated:
+        follow_plan(session, customer_id=customer_id, around=[v.start for v in outdated], now=now, policy=policy)
     known = plans.known_visit_ids(session, visit_ids=wanted)
     days = {visit_id: care_day(visit.start, zone=policy.zone) for visit_id, visit in wanted.items()}
     new = [v for name, v in wanted.items() if name not in known and since_day <= days[name] < until_day]

@@ -2,8 +2,10 @@
 (evm.services.plan) and not rosters.
 
 Each change keeps deadlines true: open ones of what will not happen are void, a changed visit gets those of its new revision if it had
-any, and an alert that stands is left for a person."""
+any, its neighbours' follow (a missed visit falls due before the customer's next one), and an alert that stands is left for a person.
+The days it touches are reconciled again: what was concluded of them rested on the plan as it was."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -16,21 +18,25 @@ from evm.domain.period import care_day
 from evm.domain.plan import Absence, Cancellation, CancelledBy, PlannedVisit
 from evm.domain.policy import Policy
 from evm.services.plan import PlanRefused
-from evm.services.roster_deadlines import publish_deadlines, replace_deadlines
-from evm.store import deadlines, plans
+from evm.services.roster_deadlines import follow_plan, publish_deadlines, replace_deadlines
+from evm.store import deadlines, ingest_state, plans
 
 MINUTES_MAX: Final = 1_440
 ABSENCE_DAYS_AHEAD: Final = 400
 
 
-def cancel(session: Session, *, visit_id: VisitId, by: CancelledBy, reason: str, now: datetime) -> None:
+def cancel(session: Session, *, visit_id: VisitId, by: CancelledBy, reason: str, now: datetime, policy: Policy) -> None:
     """Record that a planned visit will not happen, and void its open deadlines. Raises PlanRefused when it is unknown, cancelled
     already, or no reason is given."""
     if not reason.strip():
         raise PlanRefused(field="reason", words="Say why the visit is cancelled.")
-    if not plans.cancel(session, visit_id=visit_id, cancellation=Cancellation(at=now, by=by, reason=reason)):
+    visit = plans.planned_visit(session, visit_id=visit_id)
+    cancelled = plans.cancel(session, visit_id=visit_id, cancellation=Cancellation(at=now, by=by, reason=reason))
+    if visit is None or not cancelled:
         raise PlanRefused(field="visit_id", words="There is no such visit, or it is cancelled already.")
     deadlines.void(session, visit_id=visit_id, now=now)
+    follow_plan(session, customer_id=visit.customer_id, around=[visit.start], now=now, policy=policy)
+    _reconcile_again(session, visit.customer_id, [visit.start], now, policy)
 
 
 def change(
@@ -65,6 +71,9 @@ def change(
     )
     plans.revise(session, visits=[revised], zone=policy.zone)
     replace_deadlines(session, visit=revised, now=now, policy=policy)
+    moved = [visit.start, revised.start]
+    follow_plan(session, customer_id=visit.customer_id, around=moved, now=now, policy=policy)
+    _reconcile_again(session, visit.customer_id, moved, now, policy)
     return revised
 
 
@@ -80,6 +89,9 @@ def go_away(session: Session, *, absence: Absence, now: datetime, policy: Policy
     ]
     for visit in suspended:
         deadlines.void(session, visit_id=visit.visit_id, now=now)
+    edges = [absence.since] if absence.until is None else [absence.since, absence.until]
+    follow_plan(session, customer_id=absence.customer_id, around=edges, now=now, policy=policy)
+    _reconcile_spell(session, absence.customer_id, absence.since, absence.until, now, policy)
     return tuple(visit.visit_id for visit in suspended)
 
 
@@ -98,7 +110,9 @@ def come_back(
     had = {row.visit_id for row in deadlines.deadlines_of(session, visit_ids=[visit.visit_id for visit in later])}
     resumed = [replace(visit, revision=visit.revision + 1) for visit in later if visit.visit_id in had]
     plans.revise(session, visits=resumed, zone=policy.zone)
-    publish_deadlines(session, visits=resumed, policy=policy)
+    publish_deadlines(session, visits=resumed, policy=policy, now=now)
+    follow_plan(session, customer_id=customer_id, around=[until], now=now, policy=policy)
+    _reconcile_spell(session, customer_id, until, None, now, policy)
     return tuple(visit.visit_id for visit in resumed)
 
 
@@ -122,3 +136,28 @@ def _from(session: Session, customer_id: CustomerId, *, since: date) -> tuple[Pl
     until = since + timedelta(days=ABSENCE_DAYS_AHEAD)
     found = plans.planned_visits(session, customer_id=customer_id, since_day=since, until_day=until)
     return tuple(visit for visit in found if visit.cancelled is None)
+
+
+def _reconcile_again(
+    session: Session, customer_id: CustomerId, instants: Collection[datetime], now: datetime, policy: Policy
+) -> None:
+    """Queue the days of these instants that have begun; a day to come is reconciled when it does."""
+    today = care_day(now, zone=policy.zone)
+    days = {care_day(instant, zone=policy.zone) for instant in instants}
+    pairs = {(customer_id, day) for day in days if day <= today}
+    ingest_state.queue_reconcile(session, pairs=pairs, now=now)
+
+
+def _reconcile_spell(
+    session: Session,
+    customer_id: CustomerId,
+    since: datetime,
+    until: datetime | None,
+    now: datetime,
+    policy: Policy,
+) -> None:
+    """Queue every day of the spell that has begun, however long ago it was."""
+    last = now if until is None else min(until, now)
+    first_day, last_day = care_day(since, zone=policy.zone), care_day(last, zone=policy.zone)
+    pairs = {(customer_id, first_day + timedelta(days=n)) for n in range((last_day - first_day).days + 1)}
+    ingest_state.queue_reconcile(session, pairs=pairs, now=now)

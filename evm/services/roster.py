@@ -268,4 +268,4 @@ def _put_on_visits(
     plans.set_rostered(session, rostered={visit.visit_id: visit.rostered for visit in still})
     for visit in moved:
         deadlines.void(session, visit_id=visit.visit_id, now=now, before_revision=visit.revision)
-    publish_deadlines(session, visits=rostered, policy=policy)
+    publish_deadlines(session, visits=rostered, policy=policy, now=now)

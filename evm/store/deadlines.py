@@ -103,7 +103,7 @@ def judge(session: Session, *, verdicts: Mapping[int, str], now: datetime) -> fr
 
 
 def postpone(session: Session, *, due_at: Mapping[int, datetime]) -> None:
-    """Look at these open deadlines again later (the worker came late, and may stay as long as planned)."""
+    """Look at these open deadlines at another time (the worker came late and may stay as long as planned; the plan changed)."""
     if due_at:
         later = (
             update(t)
@@ -129,6 +129,16 @@ def deadlines_of(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[D
     wanted = sorted(set(visit_ids))
     for start in range(0, len(wanted), IDS_A_STATEMENT):
         query = select(t).where(t.c.visit_id.in_(wanted[start : start + IDS_A_STATEMENT]))
+        found += [_row(r) for r in session.execute(query)]
+    return tuple(sorted(found, key=lambda d: (d.due_at, d.deadline_id)))
+
+
+def open_deadlines_of(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[DeadlineRow, ...]:
+    """The deadlines of these visits that nobody has judged, by due time."""
+    found: list[DeadlineRow] = []
+    wanted = sorted(set(visit_ids))
+    for start in range(0, len(wanted), IDS_A_STATEMENT):
+        query = select(t).where(t.c.visit_id.in_(wanted[start : start + IDS_A_STATEMENT]), t.c.judged_at.is_(None))
         found += [_row(r) for r in session.execute(query)]
     return tuple(sorted(found, key=lambda d: (d.due_at, d.deadline_id)))
 
