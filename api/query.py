@@ -3,32 +3,40 @@
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import Annotated, Final, get_args, get_origin, get_type_hints
 
 from fastapi import Request
 from fastapi.params import Query as QueryMark
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from api.problems import Problem
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 VisitKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:-]{1,80}$")]
 AlertNumber = Annotated[int, Field(ge=1, le=2**62)]
-CareDay = Annotated[date, Field(ge=date(2020, 1, 1), le=date(2099, 12, 31))]
+CARE_DAY_FIRST: Final = date(2020, 1, 1)
+CARE_DAY_LAST: Final = date(2099, 12, 31)
+CareDay = Annotated[date, Field(ge=CARE_DAY_FIRST, le=CARE_DAY_LAST)]
 PageNumber = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Strict(BaseModel):
-    """A model of a query, a form or a body: nothing unknown, nothing changed afterwards."""
+    """A model of a query, a form or a body: nothing unknown, nothing changed afterwards, no NUL in any text (no database takes one)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_nul(cls, value: object) -> object:
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("holds a NUL")
+        return value
 
 
 class PageQuery(Strict):
     """Which page of a list."""
 
     page: PageNumber = 1
-
 
 
 def strict_query(request: Request) -> None:
@@ -54,4 +62,15 @@ def query_keys(endpoint: Callable[..., object]) -> frozenset[str]:
     return frozenset(names)
 
 
-__all__ = ["AlertNumber", "CareDay", "Id", "PageNumber", "PageQuery", "Strict", "VisitKey", "strict_query"]
+__all__ = [
+    "CARE_DAY_FIRST",
+    "CARE_DAY_LAST",
+    "AlertNumber",
+    "CareDay",
+    "Id",
+    "PageNumber",
+    "PageQuery",
+    "Strict",
+    "VisitKey",
+    "strict_query",
+]

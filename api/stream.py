@@ -40,20 +40,24 @@ class AlertStream:
         return len(self._watchers)
 
     async def watch(self, *, scope: Scope, still_allowed: Callable[[], bool]) -> AsyncIterator[Change | None]:
-        """Changes as they come, None as a sign of life. Ends when `still_allowed` (asked at every sign of life) says no, or when
-        the page is too slow to take its changes: the browser then connects again and reads everything anew."""
+        """Changes as they come, None as a sign of life. Ends when `still_allowed` (asked every `PING_SECONDS`, however much happens)
+        says no, or when the page is too slow to take its changes: the browser then connects again and reads everything anew."""
         watcher = Watcher(scope=scope)
         self._watchers.add(watcher)
         if self._task is None:
             self._task = asyncio.create_task(self._poll())
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         try:
             while watcher in self._watchers:
                 try:
                     change = await asyncio.wait_for(watcher.changes.get(), timeout=PING_SECONDS)
                 except TimeoutError:
                     change = None
-                if change is None and not await asyncio.to_thread(still_allowed):
-                    return
+                if change is None or clock() - asked >= PING_SECONDS:
+                    asked = clock()
+                    if not await asyncio.to_thread(still_allowed):
+                        return
                 yield change
         finally:
             self._watchers.discard(watcher)

@@ -115,7 +115,7 @@ async def alerts_stream(request: Request, viewer: AlertViewer) -> AsyncIterator[
     """Which alerts changed, as they change, within the reader's scope; `alive` between, `end` when the session is over."""
     stream: AlertStream = request.app.state.stream
     yield ServerSentEvent(event="alive", data={})
-    async for change in stream.watch(scope=viewer.scope, still_allowed=lambda: auth.viewer_of(request) is not None):
+    async for change in stream.watch(scope=viewer.scope, still_allowed=lambda: _still(request, viewer)):
         if await request.is_disconnected():
             return
         if change is None:
@@ -126,6 +126,12 @@ async def alerts_stream(request: Request, viewer: AlertViewer) -> AsyncIterator[
             )
     log.info("a live stream ended", account=viewer.account.account_id, path=request.url.path)
     yield ServerSentEvent(event="end", data={})
+
+
+def _still(request: Request, viewer: Viewer) -> bool:
+    """Whether the session goes on, and for somebody who may still see what this stream was opened for."""
+    now = auth.viewer_of(request)
+    return now is not None and now.scope == viewer.scope and Right.SEE_ALERTS in now.rights
 
 
 @router.get("/alerts/{alert_id}")

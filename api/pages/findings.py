@@ -83,8 +83,8 @@ def thresholds(policy: Policy) -> tuple[str, ...]:
     """What the policy asks before anything is flagged, in words."""
     return (
         (
-            f"By the worker: over {policy.cramming_weeks} weeks and at least {policy.cramming_pairs_min} pairs of consecutive visits. A visit "
-            f"counts as cut short into the next when at least {policy.cramming_freed_minutes_min} minutes and "
+            f"By the worker: over {policy.cramming_weeks} weeks and at least {policy.cramming_pairs_min} pairs of consecutive visits. "
+            f"A visit counts as cut short into the next when at least {policy.cramming_freed_minutes_min} minutes and "
             f"{_percent(policy.cramming_freed_share_min)} of it are left out and the next check-in is at least "
             f"{policy.cramming_early_minutes_min} minutes early."
         ),

@@ -13,6 +13,7 @@ from api.pages.visit_facts import judge_at
 from api.pages.visits import FILTERS
 from api.site import Site, site_of
 from evm.store.screens import alerts, invoices, rosters, visits
+from evm.store.screens.days import days_around
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,6 +48,19 @@ def _visits_door(session: Session, site: Site, viewer: Viewer) -> dict[str, Any]
         "href": "/visits",
         "figures": figures,
         "empty": "No visits are planned today.",
+        "instead": None if figures else _nearest_day(session, site, viewer),
+    }
+
+
+def _nearest_day(session: Session, site: Site, viewer: Viewer) -> dict[str, str] | None:
+    """Where to look when today is empty."""
+    around = days_around(session, scope=viewer.scope, on=site.today())
+    if around.nearest is None:
+        return None
+    which = "The newest day with visits" if around.before is not None else "The first day with visits"
+    return {
+        "text": f"{which}: {day_words(around.nearest)}",
+        "href": href("/visits", {"day": around.nearest.isoformat()}),
     }
 
 

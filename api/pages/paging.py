@@ -33,6 +33,6 @@ def pages(*, path: str, query: Mapping[str, str | int | None], number: int, matc
         matching=matching,
         since=min((number - 1) * rows + 1, matching),
         until=min(number * rows, matching),
-        previous_href=href(path, {**query, "page": number - 1}) if number > 1 else None,
+        previous_href=href(path, {**query, "page": min(number - 1, last)}) if number > 1 else None,
         next_href=href(path, {**query, "page": number + 1}) if number < last else None,
     )

@@ -13,9 +13,10 @@ from api.pages.paging import href, pages
 from api.pages.render import render
 from api.pages.visit_facts import Stay, findings_of, judge_at, stays_of, visit_facts
 from api.problems import not_found
-from api.query import CareDay, Id, PageQuery, VisitKey
+from api.query import CARE_DAY_FIRST, CARE_DAY_LAST, CareDay, Id, PageQuery, VisitKey
 from api.site import Site, site_of
 from evm.store.screens import visits
+from evm.store.screens.days import days_around
 from evm.store.screens.scope import localities_visible
 from evm.store.screens.visits import DayPage, VisitRow
 
@@ -66,6 +67,7 @@ def visits_page(request: Request, query: Annotated[VisitsQuery, Query()], viewer
     with site.reading() as session:
         found = _found(session, site=site, query=query, day=day, viewer=viewer)
         localities = localities_visible(session, scope=viewer.scope)
+        around = None if found.counts else days_around(session, scope=viewer.scope, on=day)
     kept = {"day": day.isoformat(), "locality": query.locality}
     facts: dict[str, Any] = {
         "day": day,
@@ -75,8 +77,11 @@ def visits_page(request: Request, query: Annotated[VisitsQuery, Query()], viewer
         "statuses": {code: words.STATUSES[code] for code in FILTERS},
         "counts": _counts(found, kept=kept, chosen=query.status),
         "rows": [line(row) for row in found.rows],
-        "previous_day_href": href("/visits", {**kept, "day": (day - timedelta(days=1)).isoformat()}),
-        "next_day_href": href("/visits", {**kept, "day": (day + timedelta(days=1)).isoformat()}),
+        "previous_day": _day_link(day - timedelta(days=1), kept=kept),
+        "next_day": _day_link(day + timedelta(days=1), kept=kept),
+        "today_href": href("/visits", {"locality": query.locality}),
+        "nearest": _day_link(around.nearest, kept={}) if around is not None and around.nearest is not None else None,
+        "nearest_is_newest": around is not None and around.before is not None,
         "pages": pages(
             path="/visits",
             query={**kept, "status": query.status},
@@ -86,6 +91,13 @@ def visits_page(request: Request, query: Annotated[VisitsQuery, Query()], viewer
         ),
     }
     return render(request, template="visits.html", facts=facts)
+
+
+def _day_link(day: date, *, kept: dict[str, str]) -> dict[str, Any] | None:
+    """A link to a day; None beyond the days that the address takes."""
+    if not CARE_DAY_FIRST <= day <= CARE_DAY_LAST:
+        return None
+    return {"day": day, "href": href("/visits", {**kept, "day": day.isoformat()})}
 
 
 def _found(session: Session, *, site: Site, query: VisitsQuery, day: date, viewer: VisitViewer) -> DayPage:

@@ -309,3 +309,30 @@ def test_a_pop_back_for_a_double_up_customer_asks_for_both_workers(
         asked = plans.popback_request(session, request_id="office-2")
     assert asked is not None
     assert asked.workers_needed == 2
+
+
+def test_an_empty_day_says_where_the_nearest_visits_are(visitor: Reader, clock: Clock) -> None:
+    """Broken: whoever opens the site on a day without visits would have to guess days one by one."""
+    client = visitor("branch")
+    page = client.get("/visits?day=2026-12-24").text
+    assert (
+        'The newest day before it with visits is <a class="govuk-link" href="/visits?day=2026-11-02">Monday 2 November'
+        in page
+    )
+    assert "The first day with visits is" in client.get("/visits?day=2026-10-01").text
+    assert 'href="/visits?day=2026-12-23"' in page
+    assert 'href="/visits?day=2026-12-25"' in page
+    assert 'href="/visits">Today</a>' in page
+    assert "days with visits" not in visitor("lost").get("/visits?day=2026-12-24").text
+    clock.move(days=40)
+    door = visitor("branch").get("/").text
+    assert 'href="/visits?day=2026-11-02">The newest day with visits: Monday 2 November 2026' in door
+    assert "The newest day with visits" not in visitor("otherworker").get("/").text
+
+
+def test_the_first_and_the_last_day_lead_only_where_there_are_days(visitor: Reader) -> None:
+    """Broken: a link of ours would be refused."""
+    client = visitor("branch")
+    for day in ("2020-01-01", "2099-12-31"):
+        for link in re.findall(r'href="(/visits\?day=[^"]+)"', client.get(f"/visits?day={day}").text):
+            assert client.get(link.replace("&amp;", "&")).status_code == 200, link

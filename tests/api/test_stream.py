@@ -133,6 +133,24 @@ def test_a_stream_ends_when_its_session_ends(live: Live, monkeypatch: pytest.Mon
         assert "end" in {name for name, _ in events}
 
 
+def test_a_busy_stream_ends_when_its_session_ends(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken: as long as alerts keep coming, whoever was signed out or moved to another council would go on being told of them."""
+    import api.stream
+
+    monkeypatch.setattr(api.stream, "PING_SECONDS", 1.5)
+    with live.watching("branch") as events:
+        with live.sessions.begin() as session:
+            accounts.end_session(session, token_sha256=token_hash("token-of-branch"))
+        names = []
+        for number in range(40):
+            live.raise_alert(f"busy-{number}")
+            names.append(next(events)[0])
+            if names[-1] == "end":
+                break
+    assert names[-1] == "end"
+    assert "alive" not in names, "the stream was never quiet"
+
+
 def test_the_database_is_looked_at_once_a_second_however_many_watch(live: Live) -> None:
     """Broken: fifty open pages would be fifty queries a second."""
     asked: list[str] = []
