@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import structlog
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
     from rostering.stop import Progress
@@ -47,9 +46,8 @@ def emit(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(result) + "\n")
         return
-    console = Console()
     for key, value in result.items():
-        console.print(f"{key:32} {value}", highlight=False)
+        sys.stdout.write(f"{key:32} {value}\n")
 
 
 @app.command()

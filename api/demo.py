@@ -8,8 +8,10 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -20,7 +22,7 @@ from api.auth import hash_password
 from api.parts import Parts, open_parts
 from api.serve import Server
 from api.settings import Settings
-from api.tour import VISIT_ID, plan_tour
+from api.tour import PHONE_DIR, VISIT_ID, plan_tour
 from devices.ingest import Ingest
 from evm.domain.policy import Policy
 from evm.gateways.notify import FileGateway
@@ -70,8 +72,13 @@ class Stage:
 def play(*, seed: int, headless: bool, as_json: bool, port: int) -> int:
     """Play the demo and print its figures; unless headless, then serve the site until told to stop. The process's exit code."""
     began = time.monotonic()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that the temporary directory goes, too
     with tempfile.TemporaryDirectory(prefix="popback-demo-") as directory:
         try:
+            if not headless:
+                _make_phone_dir()
             stage = _stage(seed=seed, data=Path(directory), port=0 if headless else port)
         except (RuntimeError, OSError) as error:
             sys.stderr.write(f"popback: {error}\n")
@@ -90,6 +97,16 @@ def play(*, seed: int, headless: bool, as_json: bool, port: int) -> int:
         finally:
             server.stop()
     return 0
+
+
+def _make_phone_dir() -> None:
+    """Where the phone to follow will be kept: a folder that cannot be written is told now, not when the day is over."""
+    try:
+        PHONE_DIR.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeError(
+            f"the demo keeps a phone in {PHONE_DIR} ({error.strerror}): start it from a folder that you may write to"
+        ) from None
 
 
 def _stage(*, seed: int, data: Path, port: int) -> Stage:
@@ -134,7 +151,13 @@ def _keep_up(server: Server) -> None:
     console.print("Sign in as (passwords are made anew for each demo):")
     for email, password in sign_ins:
         console.print(f"  {email:28} {password}", highlight=False)
-    console.print("One visit begins now and waits for its phone; in another terminal:")
+    today = server.parts.clock().astimezone(ZoneInfo(server.settings.zone))
+    console.print(
+        f"Its clock is the simulation's, and goes on: today is {today:%A %d %B %Y}, the day after the played one."
+        f"\nThe played day: {server.site_url}/visits?day={today.date() - timedelta(days=1)}",
+        highlight=False,
+    )
+    console.print("One visit begins now and waits for its phone; in another terminal, from this folder:")
     console.print("  ./run phone check-in    and some minutes later    ./run phone check-out", highlight=False)
     console.print(f"  then look at {server.site_url}/visits/{VISIT_ID}", highlight=False)
     console.print("Stop with Ctrl-C.")

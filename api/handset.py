@@ -13,12 +13,13 @@ from devices.phone.outbox import OutboxInUseError
 from devices.phone.phone import Phone
 from evm.domain.evidence import EventKind, Method
 
+CONNECT_SECONDS_MAX: Final = 10.0
 RECEIPT_SECONDS_MAX: Final = 20.0
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def send(*, directory: Path, kind: EventKind, visit: str | None, tag: str | None, words: str | None) -> dict[str, Any]:
-    """Record one event in the phone's outbox and wait for the receipt; "saved on phone" when none comes in time.
+    """Record one event in the phone's outbox and wait for the receipt; "saved on phone" when none comes in time or no server answers.
 
     Raises ValueError with the remedy when `directory` is no phone's or another process uses it."""
     carried = read_phone(directory)
@@ -29,7 +30,7 @@ def send(*, directory: Path, kind: EventKind, visit: str | None, tag: str | None
         raise ValueError(str(error)) from None
     try:
         phone.connect()
-        phone.wait_connected(timeout_seconds=RECEIPT_SECONDS_MAX)
+        connected = phone.wait_connected(timeout_seconds=CONNECT_SECONDS_MAX)
         event_id = phone.record(
             kind,
             method=Method.NFC if at_the_door else Method.MANUAL,
@@ -38,7 +39,7 @@ def send(*, directory: Path, kind: EventKind, visit: str | None, tag: str | None
             visit=visit or carried.visit,
             words=words,
         )
-        received = phone.wait_receipts(timeout_seconds=RECEIPT_SECONDS_MAX)
+        received = connected and phone.wait_receipts(timeout_seconds=RECEIPT_SECONDS_MAX)
         refused = {item.event_id: item.reason for item in phone.refused}
     finally:
         phone.close()

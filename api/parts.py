@@ -11,6 +11,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
+from devices import identity
 from evm.domain.policy import Policy
 from evm.store import database as db
 
@@ -60,6 +61,13 @@ def open_parts(
     except OSError as error:
         raise PartsRefused(
             f"--data {data} cannot be used ({error.strerror}): name a directory that this user may write"
+        ) from None
+    try:
+        identity.server_credentials(directory=secrets_dir)
+    except (ValueError, AttributeError):
+        raise PartsRefused(
+            f"{secrets_dir / identity.CREDENTIALS_FILE} is damaged: remove it, and new credentials are made; "
+            "with Mosquitto, run popback broker sync again"
         ) from None
     url = database or f"sqlite:///{(data / 'popback.sqlite3').resolve()}"
     engine = _open_database(url)

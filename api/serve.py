@@ -162,7 +162,7 @@ def ingest_client(
         client_id=name,
         password=credential.password,
         ingest=ingest,
-        share_group=None if embedded else "ingest",
+        share_group=None if embedded else identity.share_group(directory=parts.secrets),
         persistent=not embedded,
     )
 
@@ -263,8 +263,8 @@ def _start_ingest(parts: Parts, settings: Settings, *, broker: str, name: str) -
     client = ingest_client(parts, ingest=ingest, host=host, port=broker_port, embedded=broker == "embedded", name=name)
     if not client.start(timeout_seconds=CONNECT_SECONDS_MAX):
         _say(
-            f"no broker answers ingest at {host}:{broker_port} yet; trying on. Is it up, on the same --data, "
-            f"and has it {name}'s credential?"
+            f"no broker answers ingest at {host}:{broker_port} yet; trying on. Is it up, and does it know {name}? "
+            "(Mosquitto: popback broker sync; the embedded one: the same --data)"
         )
     _say(f"ingest {name} at {host}:{broker_port}")
     return Running(stop=client.stop, hung=lambda: client.silent_seconds > HUNG_SECONDS_MAX)

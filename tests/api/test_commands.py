@@ -107,6 +107,8 @@ def _wrong_data(directory: Path) -> None:
     ):
         (directory / name).mkdir()
         (directory / name / "popback.toml").write_bytes(toml)
+    (directory / "lost" / "secrets").mkdir(parents=True)
+    (directory / "lost" / "secrets" / "server-credentials.json").write_text('{"ingest-1": ')
     (directory / "damaged").mkdir()
     (directory / "damaged" / "popback.sqlite3").write_bytes(b"no database" * 100)
 
@@ -125,6 +127,8 @@ def _wrong_data(directory: Path) -> None:
         (("database", "migrate", "--data", "d", "--database", "mysql://u:73465@h/x"), "no driver is installed"),
         (("device", "enrol", "p", "d", "--data", "damaged"), "file is not a database"),
         (("broker", "sync", "--data", "d", "--out", "file"), "--out file cannot be written"),
+        (("broker", "sync", "--data", "lost", "--out", "o"), "server-credentials.json is damaged: remove it"),
+        (("serve", "all", "--data", "lost"), "server-credentials.json is damaged: remove it"),
         (("serve", "api", "--data", "d", "--port", "65536"), "--port"),
     ],
 )
@@ -136,6 +140,24 @@ def test_what_an_operator_has_wrong_ends_in_a_sentence(tmp_path: Path, arguments
     assert "Traceback" not in done.stderr
     assert words in done.stderr
     assert "73465" not in done.stderr
+
+
+def test_what_a_command_answers_stays_one_line_a_key_however_long(tmp_path: Path) -> None:
+    """Broken when an answer is wrapped at a terminal's width: a path or a password that a script reads is then cut in two."""
+    out = tmp_path / ("a-long-name-" * 10) / "[mosquitto]"
+    done = popback("broker", "sync", "--data", "d", "--out", str(out), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert lines["acl"] == str(out / "acl")
+
+
+def test_a_demo_that_cannot_keep_its_phone_says_so_at_once(tmp_path: Path) -> None:
+    """Broken when the whole day is played before a folder without permission ends the demo in a traceback."""
+    (tmp_path / "popback-data").write_text("a file where the phone's directory should be")
+    done = popback("demo", "--port", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "start it from a folder that you may write to" in done.stderr
 
 
 def _run_script(*arguments: str, path: Path, python: str | None = None) -> subprocess.CompletedProcess[str]:
