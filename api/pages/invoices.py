@@ -27,8 +27,8 @@ class InvoicesQuery(Strict):
 class InvoiceQuery(PageQuery):
     """Which lines; `line` opens the page on which that line stands; `all` puts a thousand lines on a page, for printing."""
 
-    verdict: Literal["", "pay", "reduce", "withhold", "query", "disallow", "not judged"] = ""
-    line: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    verdict: Literal["", "pay", "reduce", "withhold", "query", "disallow", "not judged", "released"] = ""
+    line: Annotated[int, Field(ge=1, le=2**31)] | None = None
     all: Literal["", "yes"] = ""
 
 
@@ -52,17 +52,24 @@ def invoice_page(
         if invoice is None:
             raise not_found()
         sums = invoices.sums(session, invoice_id=invoice_id)
-        matching = sum(each.lines for each in sums if query.verdict in {"", each.verdict})
-        number = query.page if query.line is None else min(-(-query.line // rows), max(1, -(-matching // rows)))
-        lines = invoices.lines(
-            session, invoice_id=invoice_id, verdict=query.verdict or None, limit=rows, offset=(number - 1) * rows
-        )
+        released = invoices.released(session, invoice_id=invoice_id)
+        verdict = query.verdict or None
+        matching = sum(each.lines for each in sums if verdict in {None, each.verdict})
+        if verdict == invoices.RELEASED:
+            matching = released.lines
+        number = query.page
+        if query.line is not None:
+            before = invoices.lines_before(session, invoice_id=invoice_id, verdict=verdict, line_no=query.line)
+            number = min(before // rows + 1, max(1, -(-matching // rows)))
+        lines = invoices.lines(session, invoice_id=invoice_id, verdict=verdict, limit=rows, offset=(number - 1) * rows)
     path = f"/invoices/{invoice_id}"
     facts: dict[str, Any] = {
         "invoice": invoice,
         "totals": totals(sums),
         "by_verdict": by_verdict(sums, path=path, chosen=query.verdict),
         "verdict": query.verdict,
+        "released": released,
+        "released_href": href(path, {"verdict": invoices.RELEASED}) + "#lines",
         "all_href": href(path, {"verdict": query.verdict, "all": "yes"}),
         "lines": [
             {"line": line, "verdict": words.status_of(words.VERDICTS, line.verdict or "not judged")} for line in lines
@@ -75,10 +82,10 @@ def invoice_page(
 
 
 def totals(sums: tuple[VerdictSum, ...]) -> dict[str, int]:
-    """Pence: claimed = payable + reduced + withheld + disallowed + not yet judged."""
+    """Pence: claimed = payable + reduced + withheld + disallowed + not yet judged; `shadow` is part of payable."""
     found = {
         field: sum(getattr(each, f"{field}_pence") for each in sums)
-        for field in ("claimed", "payable", "reduced", "withheld", "disallowed")
+        for field in ("claimed", "payable", "reduced", "withheld", "disallowed", "shadow")
     }
     found["unjudged"] = sum(each.claimed_pence for each in sums if each.verdict == "not judged")
     found["lines"] = sum(each.lines for each in sums)

@@ -43,7 +43,8 @@ class LineAnswer(Answer):
 
 
 class InvoiceAnswer(Answer):
-    """claimed = payable + reduced + withheld + disallowed + unjudged. `period_until` is the first day after."""
+    """claimed = payable + reduced + withheld + disallowed + unjudged. `shadow_pence`: the part of payable that is paid only because shadow
+    mode runs. `released_pence`: paid since the first verdicts; `taken_back_pence`: no longer. `period_until` is the first day after."""
 
     invoice_id: str
     number: str
@@ -59,6 +60,9 @@ class InvoiceAnswer(Answer):
     withheld_pence: int
     disallowed_pence: int
     unjudged_pence: int
+    shadow_pence: int
+    released_pence: int
+    taken_back_pence: int
     line_count: int
     page: int
     lines: tuple[LineAnswer, ...]
@@ -75,6 +79,7 @@ def one_invoice(
         if invoice is None:
             raise not_found()
         sums = totals(invoices.sums(session, invoice_id=invoice_id))
+        released = invoices.released(session, invoice_id=invoice_id)
         lines = invoices.lines(
             session, invoice_id=invoice_id, verdict=query.verdict, limit=rows, offset=(query.page - 1) * rows
         )
@@ -88,6 +93,8 @@ def one_invoice(
         received_at=invoice.received_at,
         state=invoice.state,
         line_count=sums["lines"],
+        released_pence=released.released_pence,
+        taken_back_pence=released.taken_back_pence,
         page=query.page,
         lines=tuple(LineAnswer(**{name: getattr(line, name) for name in LineAnswer.model_fields}) for line in lines),
         **{f"{name}_pence": pence for name, pence in sums.items() if name != "lines"},

@@ -1,11 +1,15 @@
 """What the pages say: the rows behind each number, the words beside each colour, and their empty and past states."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.pages import words
+from evm.domain.visit import VisitOutcome
+from evm.store.tables.money import invoice_lines, line_verdicts
 from tests.api import town
 from tests.api.conftest import Clock, Reader, csrf
 
@@ -200,6 +204,51 @@ def test_only_the_newest_verdict_counts_and_says_that_it_is_not_the_first(visito
     assert "Nothing yet." not in page
 
 
+def test_released_money_stands_on_the_invoice_and_opens_its_lines(visitor: Reader) -> None:
+    """Broken: a commissioner would not see that late evidence has released what was withheld, nor on which lines."""
+    client = visitor("commissioner")
+    page = client.get("/invoices/inv-1").text
+    assert "£9.00 released since the first verdicts, on 1 line , as evidence came in." in text_of(page)
+    assert "the first paid £0.00" in page
+    rows = client.get("/invoices/inv-1?verdict=released").text
+    assert re.findall(r'href="/visits/(v-[\w-]+)"', rows) == ["v-done"]
+    answer = client.get("/v1/invoices/inv-1").json()
+    assert (answer["released_pence"], answer["taken_back_pence"], answer["shadow_pence"]) == (900, 0, 0)
+    assert "released" not in visitor("admin").get("/invoices/inv-9").text
+
+
+def test_what_is_paid_only_in_shadow_mode_is_said(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: "payable" would read as evidenced while shadow mode pays whatever is claimed."""
+    with sessions.begin() as session:
+        session.execute(
+            insert(line_verdicts).values(
+                invoice_id="inv-1", line_no=3, version=2, judged_at=town.NOON, verdict="withhold", payable_pence=900, reduced_pence=0,
+                withheld_pence=0, disallowed_pence=0, shadow_pence=900, minutes_evidenced=0, reason="no evidence", words="Shadow.", evidence=[],
+            )
+        )  # fmt: skip
+    client = visitor("commissioner")
+    assert "Shadow mode: £9.00 of what is payable is paid only because nothing is held yet." in text_of(
+        client.get("/invoices/inv-1").text
+    )
+    assert client.get("/v1/invoices/inv-1").json()["shadow_pence"] == 900
+
+
+def test_a_line_with_a_high_number_is_found_by_its_place(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: an agency that numbers its lines from a million would have every link from a visit lead to the last page or be refused."""
+    with sessions.begin() as session:
+        for number in range(2_000_000_000, 2_000_000_060):
+            session.execute(
+                insert(invoice_lines).values(
+                    invoice_id="inv-1", line_no=number, visit_id=None, slot=0, customer_id="c1", worker_id="w1", start_at=town.NOON,
+                    minutes_claimed=0, pence_claimed=0,
+                )
+            )  # fmt: skip
+    client = visitor("commissioner")
+    assert 'id="line-4"' in client.get("/invoices/inv-1?line=4").text
+    assert 'id="line-2000000010"' in client.get("/invoices/inv-1?line=2000000010").text
+    assert 'id="line-2000000058"' in client.get("/invoices/inv-1?line=2000000058").text
+
+
 def test_a_link_to_a_line_opens_the_page_it_stands_on(visitor: Reader) -> None:
     """Broken: the visit's link to its claim would end on the first page of thousands of lines."""
     assert 'id="line-4"' in visitor("commissioner").get("/invoices/inv-1?line=4").text
@@ -336,3 +385,15 @@ def test_the_first_and_the_last_day_lead_only_where_there_are_days(visitor: Read
     for day in ("2020-01-01", "2099-12-31"):
         for link in re.findall(r'href="(/visits\?day=[^"]+)"', client.get(f"/visits?day={day}").text):
             assert client.get(link.replace("&amp;", "&")).status_code == 200, link
+
+
+def test_a_charge_for_an_older_conclusion_says_so(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: money priced by evidence that has been overtaken would read as what the visit is worth now."""
+    from evm.store import visits as visit_store
+
+    client = visitor("branch")
+    assert "Priced by what was concluded before" not in client.get("/visits/v-done").text
+    with sessions.begin() as session:
+        (last,) = [each.visit for each in visit_store.versions(session, visit_key="v-done")][-1:]
+        visit_store.append_versions(session, visits=[replace(last, outcome=VisitOutcome.MISSED)], now=town.NOON)
+    assert "Priced by what was concluded before (version 2 of 3)" in client.get("/visits/v-done").text

@@ -1,16 +1,17 @@
 """Invoices with the newest verdict of every line, as the page shows them. Not judging (evm.services.invoice)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, false, func, select, true
 from sqlalchemy.orm import Session
 
 from evm.store.screens.scope import Scope
 from evm.store.tables.money import invoice_lines, invoices, line_verdicts
 from evm.store.tables.people import care_workers, councils, customers, providers
+
+_FIRST: Final = line_verdicts.alias("first_verdicts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,22 @@ class VerdictSum:
     reduced_pence: int
     withheld_pence: int
     disallowed_pence: int
+    shadow_pence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What the newest verdicts pay over the first ones (`released_pence` on `lines`), and what they pay less (`taken_back_pence`)."""
+
+    lines: int
+    released_pence: int
+    taken_back_pence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRow:
-    """One claim line with its newest verdict; the verdict's fields are None until it is judged."""
+    """One claim line with its newest verdict; the verdict's fields are None until it is judged. `first_payable_pence`: what its first
+    verdict paid."""
 
     line_no: int
     visit_id: str | None
@@ -66,6 +78,7 @@ class LineRow:
     minutes_evidenced: int | None
     reason: str | None
     words: str | None
+    first_payable_pence: int | None
 
 
 def listed(session: Session, *, scope: Scope, limit: int, offset: int = 0) -> tuple[InvoiceRow, ...]:
@@ -100,10 +113,7 @@ def sums(session: Session, *, invoice_id: str) -> tuple[VerdictSum, ...]:
             verdict.label("verdict"),
             func.count().label("lines"),
             func.sum(invoice_lines.c.pence_claimed).label("claimed_pence"),
-            *(
-                func.sum(func.coalesce(column, 0)).label(column.name)
-                for column in (held.payable_pence, held.reduced_pence, held.withheld_pence, held.disallowed_pence)
-            ),
+            *(func.sum(func.coalesce(held[name], 0)).label(name) for name in _PARTS),
         )
         .select_from(_joined(newest))
         .where(invoice_lines.c.invoice_id == invoice_id)
@@ -114,24 +124,56 @@ def sums(session: Session, *, invoice_id: str) -> tuple[VerdictSum, ...]:
             verdict=row["verdict"],
             lines=int(row["lines"]),
             claimed_pence=int(row["claimed_pence"]),
-            payable_pence=int(row["payable_pence"]),
-            reduced_pence=int(row["reduced_pence"]),
-            withheld_pence=int(row["withheld_pence"]),
-            disallowed_pence=int(row["disallowed_pence"]),
+            **{name: int(row[name]) for name in _PARTS},
         )
         for row in rows
     )
 
 
+_PARTS: Final = ("payable_pence", "reduced_pence", "withheld_pence", "disallowed_pence", "shadow_pence")
+RELEASED: Final = "released"
+
+
+def released(session: Session, *, invoice_id: str) -> Released:
+    """What judging again has changed since the invoice was first judged."""
+    held, first = line_verdicts.c, _FIRST.c
+    more = held.payable_pence - first.payable_pence
+    row = session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(case((more > 0, more), else_=0)), 0),
+            func.coalesce(func.sum(case((more < 0, -more), else_=0)), 0),
+        )
+        .select_from(_joined(_newest(invoice_id)))
+        .where(invoice_lines.c.invoice_id == invoice_id, more != 0)
+    ).one()
+    return Released(lines=int(row[0]), released_pence=int(row[1]), taken_back_pence=int(row[2]))
+
+
+def lines_before(session: Session, *, invoice_id: str, verdict: str | None, line_no: int) -> int:
+    """How many lines of this choice stand before a line: where in the list it is."""
+    chosen = select(func.count()).select_from(_joined(_newest(invoice_id)))
+    before = chosen.where(
+        invoice_lines.c.invoice_id == invoice_id, invoice_lines.c.line_no < line_no, _of_verdict(verdict)
+    )
+    return int(session.execute(before).scalar_one())
+
+
+def _of_verdict(verdict: str | None) -> ColumnElement[bool]:
+    held = line_verdicts.c
+    if verdict is None:
+        return true()
+    if verdict == RELEASED:
+        return held.payable_pence != _FIRST.c.payable_pence
+    return held.verdict.is_(None) if verdict == "not judged" else held.verdict == verdict
+
+
 def lines(
     session: Session, *, invoice_id: str, verdict: str | None, limit: int | None, offset: int = 0
 ) -> tuple[LineRow, ...]:
-    """The lines in their order, all or of one verdict ("not judged" for those without)."""
+    """The lines in their order, all or of one verdict ("not judged" for those without, "released" for those that pay other than at
+    first)."""
     own, held = invoice_lines.c, line_verdicts.c
-    matches: Mapping[bool, ColumnElement[bool]] = {
-        True: true() if verdict is None else held.verdict == verdict,
-        False: held.verdict.is_(None),
-    }
     statement = (
         select(
             own.line_no,
@@ -153,13 +195,14 @@ def lines(
             held.minutes_evidenced,
             held.reason,
             held.words,
+            _FIRST.c.payable_pence.label("first_payable_pence"),
         )
         .select_from(
             _joined(_newest(invoice_id))
             .outerjoin(customers, customers.c.customer_id == own.customer_id)
             .outerjoin(care_workers, care_workers.c.worker_id == own.worker_id)
         )
-        .where(own.invoice_id == invoice_id, matches[verdict != "not judged"])
+        .where(own.invoice_id == invoice_id, _of_verdict(verdict))
         .order_by(own.line_no)
         .offset(offset)
     )
@@ -180,9 +223,14 @@ def _newest(invoice_id: str) -> Subquery:
 
 def _joined(newest: Subquery) -> Any:
     own, held = invoice_lines.c, line_verdicts.c
-    return invoice_lines.outerjoin(newest, newest.c.line_no == own.line_no).outerjoin(
-        line_verdicts,
-        and_(held.invoice_id == own.invoice_id, held.line_no == own.line_no, held.version == newest.c.version),
+    first = _FIRST.c
+    return (
+        invoice_lines.outerjoin(newest, newest.c.line_no == own.line_no)
+        .outerjoin(
+            line_verdicts,
+            and_(held.invoice_id == own.invoice_id, held.line_no == own.line_no, held.version == newest.c.version),
+        )
+        .outerjoin(_FIRST, and_(first.invoice_id == own.invoice_id, first.line_no == own.line_no, first.version == 1))
     )
 
 
