@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from evm.domain.evidence import EventKind, Evidence
+from evm.domain.evidence import EventKind, Evidence, Source
 from evm.domain.finding import Finding, FindingCode
 from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.people import TravelMode
@@ -26,7 +26,8 @@ class Stay:
     """One worker with one customer, before matching. `check_in` None: an orphan check-out; `check_out` None: forgotten.
 
     `repeats` are further check-ins and check-outs of the same stay: what lies between them and the first is doubtful and pays nothing.
-    `payable_seconds` is 0 when open or orphan and never reaches past `end_max`."""
+    `payable_seconds` is 0 when open or orphan and never reaches past `end_max`. `is_ahead`: it rests on events said to have happened
+    after we received them; it is kept for a person and attends no planned visit."""
 
     attendance_id: str
     worker: WorkerId
@@ -40,6 +41,7 @@ class Stay:
     end_max: datetime | None = None
     payable_seconds: int = 0
     findings: tuple[Finding, ...] = ()
+    is_ahead: bool = False
 
     @property
     def events(self) -> tuple[Evidence, ...]:
@@ -128,6 +130,13 @@ def _with_own_names(events: list[Evidence]) -> list[Evidence]:
     return events
 
 
+def is_ahead(event: Evidence, *, policy: Policy) -> bool:
+    """Whether a device says it happened later than we heard of it: its clock is wrong, and nothing may be concluded at that time."""
+    if event.at <= event.received_at or event.source is not Source.DEVICE:
+        return False
+    return event.at - event.received_at > timedelta(seconds=policy.clock_ahead_seconds_max)
+
+
 def stays_of(
     *,
     evidence: Sequence[Evidence],
@@ -136,11 +145,27 @@ def stays_of(
     policy: Policy,
 ) -> tuple[Stay, ...]:
     """Every stay that the (distinct) evidence shows, sorted by worker, customer and time; capped where the same worker checked in
-    elsewhere meanwhile. Events whose worker or customer is unknown make no stay."""
+    elsewhere meanwhile. Events whose worker or customer is unknown make no stay; those ahead of their receipt make stays of their own,
+    which neither cap nor close any other."""
     pairs: dict[tuple[WorkerId, CustomerId], list[Evidence]] = defaultdict(list)
+    ahead: dict[tuple[WorkerId, CustomerId], list[Evidence]] = defaultdict(list)
     for event in evidence:
         if event.kind in PRESENCE and event.worker is not None and event.customer is not None:
-            pairs[event.worker, event.customer].append(event)
+            chosen = ahead if is_ahead(event, policy=policy) else pairs
+            chosen[event.worker, event.customer].append(event)
+    stays = _stays_of_pairs(pairs, homes, modes, policy)
+    if ahead:
+        stays += [replace(stay, is_ahead=True) for stay in _stays_of_pairs(ahead, homes, modes, policy)]
+        stays.sort(key=lambda stay: (stay.worker, stay.customer))
+    return tuple(stays)
+
+
+def _stays_of_pairs(
+    pairs: Mapping[tuple[WorkerId, CustomerId], list[Evidence]],
+    homes: Mapping[CustomerId, Home],
+    modes: Mapping[WorkerId, TravelMode],
+    policy: Policy,
+) -> list[Stay]:
     arrivals = _arrivals(pairs)
     stays: list[Stay] = []
     for (worker, customer), events in sorted(pairs.items()):
@@ -148,7 +173,7 @@ def stays_of(
         mode = modes.get(worker, TravelMode.CAR)
         paired = _paired(worker, customer, events, arrivals[worker], policy)
         stays += [_capped(stay, arrivals[worker], homes, mode, policy) for stay in paired]
-    return tuple(stays)
+    return stays
 
 
 class Arrivals:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from evm.domain import visit_findings
 from evm.domain.alerts.deadline import check_out_due, missed_due, next_starts
 from evm.domain.amendments import Amended, amended_alone, approved_amendments, with_amendment
-from evm.domain.attendances import PRESENCE, Stay, distinct, stays_of
+from evm.domain.attendances import PRESENCE, Stay, distinct, is_ahead, stays_of
 from evm.domain.couples import split_couples
 from evm.domain.evidence import EventKind, Evidence
 from evm.domain.finding import Finding, FindingCode
@@ -158,7 +158,8 @@ def _visits_of(file: _File, policy: Policy, now: datetime | None) -> list[Visit]
     live = [visit for visit in file.plan if visit.cancelled is None and not is_away(visit, absences=file.absences)]
     following = next_starts(live)
     openings = [_opening(visit, following.get(visit.visit_id), policy) for visit in live]
-    stays = split_adjoining(stays=file.stays, plan=live, openings=openings, policy=policy)
+    plausible = [stay for stay in file.stays if not stay.is_ahead]
+    stays = split_adjoining(stays=plausible, plan=live, openings=openings, policy=policy)
     filled = _matched(live, openings, stays)
     by_id = {stay.attendance_id: stay for stay in stays}
     attended = {slot: by_id[candidate.attendance_id] for slot, candidate in filled.items()}
@@ -171,6 +172,7 @@ def _visits_of(file: _File, policy: Policy, now: datetime | None) -> list[Visit]
         slots = _slots(visit, attended, amendments, file, policy, now)
         due_at = missed_due(visit, next_start=following.get(visit.visit_id))
         visits.append(_visit(visit, slots, notes.get(visit.visit_id, []), amendments, due_at, policy, now))
+    stays += [stay for stay in file.stays if stay.is_ahead]
     visits += [_unplanned(stay, file, policy, now) for stay in stays if stay.attendance_id not in used]
     return visits
 
@@ -317,6 +319,7 @@ def _visit(
     now: datetime | None,
 ) -> Visit:
     overlap_seconds = overlap_seconds_of(slots)
+    heard = [note for note in notes if not is_ahead(note, policy=policy)]
     missing = visit_findings.of_missing_slots(slots, visit, missed_due_at, now, policy)
     pending = [amended.waiting() for amended in amendments.get(visit.visit_id, {}).values() if not amended.approved]
     said = visit_findings.of_evidence(notes)
@@ -335,7 +338,7 @@ def _visit(
         care_day=care_day(visit.start, zone=policy.zone).isoformat(),
         planned_start=visit.start,
         planned_minutes=visit.minutes,
-        outcome=outcome_of(visit, slots, notes, policy, is_missed=bool(missing)),
+        outcome=outcome_of(visit, slots, heard, policy, is_missed=bool(missing)),
         slots=slots,
         overlap_seconds=overlap_seconds,
         findings=visit_findings.ordered(found),

@@ -1,14 +1,14 @@
 """The use case "work out what happened": load plan and evidence, reconcile purely, append the versions that changed.
 Not the rules (evm.domain.reconcile). Any number of runs over the same facts writes nothing new."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from sqlalchemy.orm import Session
 
-from evm.domain.evidence import Evidence
+from evm.domain.evidence import EventKind, Evidence
 from evm.domain.ids import CustomerId, ProviderId, WorkerId
 from evm.domain.people import TravelMode
 from evm.domain.period import Period, care_day, day_period
@@ -23,6 +23,7 @@ from evm.store import ingest_state, people, plans, visits
 from evm.store.evidence import Presence
 
 CustomerDay = tuple[CustomerId, date]
+Seen = tuple[Presence, EventKind]
 DAYS_A_CHUNK = 7
 
 
@@ -102,21 +103,46 @@ def _with_neighbours(session: Session, pairs: Collection[CustomerDay], policy: P
         seen = log.presence(session, worker_ids=workers, since=window.start, until=window.end)
         found |= {
             (customer, care_day(at, zone=policy.zone))
-            for customer, at in _beside(seen, customers, _touching(day, policy))
+            for customer, at in _beside(seen, customers, _touching(day, policy), policy)
         }
     return found
 
 
 def _beside(
-    seen: Iterable[Presence], customers: frozenset[CustomerId], touching: Period
+    seen: Iterable[Seen], customers: frozenset[CustomerId], touching: Period, policy: Policy
 ) -> Iterable[tuple[CustomerId, datetime]]:
-    """Events at other customers that stand next to one of these customers' in some worker's day."""
-    for _, events in groupby(seen, key=lambda presence: presence[0]):
+    """Events at other customers that one of these customers' can bear on, in some worker's day: those next to it, the check-in before
+    it whatever check-outs lie between (a check-in caps the stay before it), and those so near on both sides of it that they would be
+    one stay's repetitions but for it."""
+    near = timedelta(minutes=policy.same_stay_minutes_max)
+    for _, events in groupby(seen, key=lambda one: one[0][0]):
         row = list(events)
-        for before, after in pairwise(row):
-            for one, other in ((before, after), (after, before)):
-                if one[1] in customers and other[1] != one[1] and one[2] in touching:
-                    yield other[1], other[2]
+        for place, ((_, customer, at), _) in enumerate(row):
+            if customer in customers and at in touching:
+                reached = {*_next_to(row, place), *_before(row, place), *_around(row, place, near)}
+                yield from (other for other in reached if other[0] != customer)
+
+
+def _next_to(row: Sequence[Seen], place: int) -> Iterable[tuple[CustomerId, datetime]]:
+    return [one[1:] for one, _ in (*row[max(0, place - 1) : place], *row[place + 1 : place + 2])]
+
+
+def _before(row: Sequence[Seen], place: int) -> Iterable[tuple[CustomerId, datetime]]:
+    """Back to the check-in before this event."""
+    for at in range(place - 1, -1, -1):
+        one, kind = row[at]
+        yield one[1:]
+        if kind is EventKind.CHECK_IN:
+            return
+
+
+def _around(row: Sequence[Seen], place: int, near: timedelta) -> Iterable[tuple[CustomerId, datetime]]:
+    """Events of customers who have some shortly before this one as well as shortly after."""
+    instant = row[place][0][2]
+    earlier = [one[1:] for one, _ in row[:place] if instant - one[2] <= near]
+    later = [one[1:] for one, _ in row[place + 1 :] if one[2] - instant <= near]
+    both = {customer for customer, _ in earlier} & {customer for customer, _ in later}
+    return [found for found in (*earlier, *later) if found[0] in both]
 
 
 def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day: date, policy: Policy) -> _Facts:

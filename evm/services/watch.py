@@ -26,6 +26,7 @@ from evm.store import evidence as log
 from evm.store import ingest_state, people, plans, visits
 from evm.store.alerts import ACKNOWLEDGED, CLOSED, OPEN, HistoryEntry
 from evm.store.deadlines import DeadlineRow
+from evm.store.evidence import Presence
 
 CustomerDay = tuple[CustomerId, date]
 DEADLINES_A_ROUND = 500
@@ -48,6 +49,7 @@ class _Facts:
     planned: Mapping[VisitId, PlannedVisit]
     newest: Mapping[VisitId, Visit]
     absences: Sequence[Absence]
+    seen: Sequence[Presence]
 
 
 def sweep(session: Session, *, now: datetime, policy: Policy) -> tuple[int, ...]:
@@ -145,7 +147,7 @@ def _judged(
     policy: Policy,
 ) -> dict[DeadlineRow, Judgement]:
     """The judgement of each deadline on what is reconciled; those to be looked at again are put off to when that is."""
-    facts = _facts(session, planned)
+    facts = _facts(session, due, planned, now, policy)
     situations = {d: _situation(d, facts, policy) for d in due}
     judged = {d: _unless_away(d, judge(situation, now=now), facts) for d, situation in situations.items()}
     waiting = {d.deadline_id: overdue_at(situations[d]) for d, j in judged.items() if j.verdict is Verdict.WAIT}
@@ -186,11 +188,15 @@ def _reconcile_what_waits(session: Session, planned: Collection[PlannedVisit], n
     reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
 
 
-def _facts(session: Session, planned: Mapping[VisitId, PlannedVisit]) -> _Facts:
+def _facts(
+    session: Session, due: Sequence[DeadlineRow], planned: Mapping[VisitId, PlannedVisit], now: datetime, policy: Policy
+) -> _Facts:
     starts = [v.start for v in planned.values()]
+    newest = visits.newest_of(session, visit_ids=planned.keys())
     return _Facts(
         planned=planned,
-        newest=visits.newest_of(session, visit_ids=planned.keys()),
+        newest=newest,
+        seen=_seen_since(session, due, newest, now, policy),
         absences=plans.absences(
             session,
             customer_ids={v.customer_id for v in planned.values()},
@@ -202,12 +208,41 @@ def _facts(session: Session, planned: Mapping[VisitId, PlannedVisit]) -> _Facts:
     )
 
 
+def _seen_since(
+    session: Session, due: Sequence[DeadlineRow], newest: Mapping[VisitId, Visit], now: datetime, policy: Policy
+) -> tuple[Presence, ...]:
+    """Where the workers who have not checked out of a visit were heard of since they came to it, by clocks that can be right."""
+    visits_ended = [newest[d.visit_id] for d in due if d.stage == Stage.CHECK_OUT and d.visit_id in newest]
+    slots = [slot.attendance for visit in visits_ended for slot in visit.slots if slot.attendance is not None]
+    begun = {a.worker: a.start for a in slots if a.start is not None and a.end is None}
+    if not begun:
+        return ()
+    ahead_max = timedelta(seconds=policy.clock_ahead_seconds_max)
+    seen = log.presence(
+        session, worker_ids=begun, since=min(begun.values()), until=now + ahead_max, ahead_max=ahead_max
+    )
+    return tuple(presence for presence, _ in seen)
+
+
+def _seen_elsewhere_at(d: DeadlineRow, facts: _Facts) -> datetime | None:
+    """When the worker in the deadline's slot was last heard of at another customer's."""
+    visit = facts.newest.get(d.visit_id)
+    if d.stage != Stage.CHECK_OUT or visit is None or d.slot >= len(visit.slots):
+        return None
+    here = visit.slots[d.slot].attendance
+    if here is None:
+        return None
+    elsewhere = [at for worker, customer, at in facts.seen if worker == here.worker and customer != here.customer]
+    return max(elsewhere, default=None)
+
+
 def _situation(d: DeadlineRow, facts: _Facts, policy: Policy) -> Situation:
     return Situation(
         zone=policy.zone,
         deadline=Deadline(visit_id=d.visit_id, revision=d.revision, slot=d.slot, stage=Stage(d.stage), due_at=d.due_at),
         planned=facts.planned.get(d.visit_id),
         visit=facts.newest.get(d.visit_id),
+        worker_seen_at=_seen_elsewhere_at(d, facts),
     )
 
 

@@ -3,7 +3,7 @@ about devices (evm.store.ingest_state), and not what is concluded from it (evm.s
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -137,11 +137,17 @@ def evidence_for(
 
 
 def presence(
-    session: Session, *, worker_ids: Collection[WorkerId], since: datetime, until: datetime
-) -> tuple[Presence, ...]:
-    """These workers' check-ins and check-outs in `[since, until)`, by worker and instant."""
+    session: Session,
+    *,
+    worker_ids: Collection[WorkerId],
+    since: datetime,
+    until: datetime,
+    ahead_max: timedelta | None = None,
+) -> tuple[tuple[Presence, EventKind], ...]:
+    """These workers' check-ins and check-outs in `[since, until)`, by worker and instant; with `ahead_max` without those that were
+    received longer than that before they are said to have happened."""
     c = t.c
-    query = select(c.worker_id, c.customer_id, c.at).where(
+    query = select(c.worker_id, c.customer_id, c.at, c.kind, c.received_at).where(
         c.worker_id.in_(sorted(set(worker_ids))),
         c.at >= since,
         c.at < until,
@@ -149,8 +155,9 @@ def presence(
         c.kind.in_((EventKind.CHECK_IN, EventKind.CHECK_OUT)),
     )
     return tuple(
-        (WorkerId(r.worker_id), CustomerId(r.customer_id), r.at)
+        ((WorkerId(r.worker_id), CustomerId(r.customer_id), r.at), _KINDS[r.kind])
         for r in session.execute(query.order_by(c.worker_id, c.at, c.log_index))
+        if ahead_max is None or r.at - r.received_at <= ahead_max
     )
 
 

@@ -301,3 +301,19 @@ def test_flats_at_one_place_with_a_line_each_are_no_couple(session: Session, who
     if whole:
         reconcile_monday(session)
     assert (_seconds(session, "v1"), _seconds(session, "v2")) == ([0], [0])
+
+
+def test_a_lone_check_out_between_hides_no_later_check_in_from_the_stay_it_caps(seeded: Session) -> None:
+    """The open stay's longest possible end would depend on whether its events came one by one or at once."""
+    plans.add_planned_visits(seeded, visits=[planned_visit("v1")])
+    _in_turn(
+        seeded,
+        claim(at=at(0)),
+        claim(EventKind.CHECK_OUT, at=at(40), tag="tag-c3"),
+        claim(at=at(60), tag="tag-c2"),
+        claim(EventKind.CHECK_OUT, at=at(90), tag="tag-c2"),
+    )
+    in_turn = visits.newest_of(seeded, visit_ids=["v1"])["v1"].slots[0].attendance
+    assert in_turn.end_max is not None
+    assert reconcile_monday(seeded, now=48 * 60) == 0
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].slots[0].attendance == in_turn

@@ -244,3 +244,57 @@ def test_a_refusal_heard_of_late_answers_the_alert(seeded: Session) -> None:
     bring(seeded, claim(EventKind.CUSTOMER_REFUSED, at=at(3)), now=at(200))
     reconcile.run_pending(seeded, now=at(200), policy=POLICY)
     assert {a.reclassified for a in alerts.alert_list(seeded)} == {"refused"}
+
+
+def test_a_worker_heard_of_elsewhere_since_is_safe_and_pages_nobody(seeded: Session) -> None:
+    """A forgotten check-out is a finding about money; ringing after a worker who is at her next customer's cries wolf."""
+    publish(seeded, planned_visit("v1"), planned_visit("v2", risk=Risk.LOW, start=at(300)))
+    bring(seeded, claim(at=at(1)), claim(at=at(50), tag="tag-c2"))
+    assert sweep(seeded, 90) == []
+    codes = {finding.code.value for finding in visits.newest_of(seeded, visit_ids=["v1"])["v1"].findings}
+    bring(seeded, claim(EventKind.CHECK_OUT, at=at(80), tag="tag-c2"))
+    bring(seeded, claim(at=at(301), worker="w2"), claim(EventKind.CHECK_OUT, at=at(340), worker="w2", tag="tag-c2"))
+    assert sweep(seeded, 400) == []  # a check-out elsewhere says the same
+    assert "forgotten check-out" in codes
+
+
+def test_neither_earlier_events_nor_clocks_ahead_say_that_a_worker_is_safe(seeded: Session) -> None:
+    """What was before the check-in, or cannot have been yet, is no sign of life."""
+    publish(seeded, planned_visit("v1"))
+    bring(
+        seeded, claim(at=at(-40), tag="tag-c2"), claim(EventKind.CHECK_OUT, at=at(-10), tag="tag-c2"), claim(at=at(1))
+    )
+    bring(seeded, claim(at=at(55), tag="tag-c2"), now=at(20))
+    assert sweep(seeded, 61) == [("overdue check-out", "check_out", 0)]
+
+
+def test_a_phone_whose_clock_is_a_day_ahead_does_not_silence_tomorrow(seeded: Session) -> None:
+    """Today's check-in, dated tomorrow, would quiet the deadline of a visit that nobody makes."""
+    tomorrow = 24 * 60
+    publish(seeded, planned_visit("v1", start=at(tomorrow)))
+    bring(seeded, claim(at=at(tomorrow + 2)), claim(EventKind.CHECK_OUT, at=at(tomorrow + 29)), now=at(5))
+    assert sweep(seeded, tomorrow + 60) == [("missed visit", "warn", 0), ("missed visit", "missed", 0)]
+    visit = visits.newest_of(seeded, visit_ids=["v1"])["v1"]
+    assert visit.outcome is VisitOutcome.MISSED
+    assert {alert.reclassified for alert in alerts.alert_list(seeded)} == {None}
+    bring(seeded, claim(at=at(tomorrow + 20)), now=at(tomorrow + 70))
+    reconcile.run_pending(seeded, now=at(tomorrow + 70), policy=POLICY)
+    assert {alert.reclassified for alert in alerts.alert_list(seeded)} == {"late"}
+
+
+@pytest.mark.parametrize(
+    ("risk", "tasks", "named", "expected"),
+    [
+        (Risk.TIME_CRITICAL, ("medication", "wash"), True, ["refused medicine"]),
+        (Risk.TIME_CRITICAL, ("medication", "wash"), False, ["refused medicine"]),
+        (Risk.TIME_CRITICAL, ("wash",), True, []),
+        (Risk.STANDARD, ("medication",), False, []),
+    ],
+)
+def test_a_refused_visit_with_medicine_is_an_alert_now(
+    seeded: Session, risk: Risk, tasks: tuple[str, ...], named: bool, expected: list[str]
+) -> None:
+    """Somebody without her medicine must not wait for the day's report."""
+    publish(seeded, planned_visit("v1", risk=risk, tasks=tasks))
+    bring(seeded, claim(EventKind.CUSTOMER_REFUSED, at=at(4), visit="v1" if named else None))
+    assert [alert.kind for alert in alerts.alert_list(seeded)] == expected

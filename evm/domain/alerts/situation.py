@@ -27,7 +27,9 @@ class AlertKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """Either a deadline that has come (`deadline`, its `planned` visit and the `visit` as reconciled from everything stored, None if
-    it never was), or an `event` that was just stored (with the codes of its customer's time-critical tasks). `zone` is for words."""
+    it never was), or an `event` that was just stored (with the codes of its customer's time-critical tasks, and of those at stake when
+    it says that the customer refused the visit). `worker_seen_at`: when the slot's worker, still checked in there, was last heard of
+    checking in or out elsewhere. `zone` is for words."""
 
     zone: str
     deadline: Deadline | None = None
@@ -35,6 +37,8 @@ class Situation:
     visit: Visit | None = None
     event: Evidence | None = None
     time_critical_tasks: frozenset[str] = frozenset()
+    refused_tasks: frozenset[str] = frozenset()
+    worker_seen_at: datetime | None = None
 
     def attendance(self) -> Attendance | None:
         """Who is, or was, in the deadline's slot."""

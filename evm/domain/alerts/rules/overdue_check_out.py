@@ -1,5 +1,6 @@
 """Overdue check-out: a worker checked in and should have left by now (rules.md: planned end + 30 min, sooner on a risk flag; counted
-from the check-in when they came late). Not a forgotten check-out, which is a finding about money."""
+from the check-in when they came late). Not a forgotten check-out, which is a finding about money: a worker who has been heard of
+elsewhere since is evidently safe."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -34,6 +35,8 @@ def drafts(situation: Situation, now: datetime) -> tuple[AlertDraft, ...]:
     if deadline is None or deadline.stage is not Stage.CHECK_OUT or attendance is None:
         return ()
     if attendance.start is None or attendance.end is not None or now < overdue_at(situation):
+        return ()
+    if situation.worker_seen_at is not None and situation.worker_seen_at > attendance.start:
         return ()
     since = in_zone(attendance.start, zone=situation.zone)
     words = f"Worker {attendance.worker} checked in at {since:%H:%M} and has not checked out: are they safe?"

@@ -33,3 +33,20 @@ def test_each_time_critical_task_not_done_is_an_alert_with_its_reason():
 def test_nothing_refused_is_no_alert():
     """Broken: every check-out would page."""
     assert RULE.drafts(situation(TaskOutcome(code="insulin", done=True)), at("09:30")) == ()
+
+
+def test_a_refused_visit_with_time_critical_tasks_is_an_alert_and_another_is_not():
+    """Broken: the whole visit refused says nothing of the insulin in it, and would be read the next week."""
+    said = event(EventKind.CUSTOMER_REFUSED, "09:05", words="wants to sleep")
+    refused = Situation(zone=LONDON, event=said, refused_tasks=CRITICAL)
+    draft = RULE.drafts(refused, at("09:05"))[0]
+    assert (draft.key.rsplit(":", 1)[1], draft.pages) == ("visit", True)
+    assert draft.words == "Customer c1 refused a visit with the time-critical tasks insulin, tablets: wants to sleep."
+    assert RULE.drafts(Situation(zone=LONDON, event=said, time_critical_tasks=CRITICAL), at("09:05")) == ()
+
+
+def test_a_refusal_that_names_its_tasks_is_said_once():
+    """Broken: one refused tablet would page twice."""
+    said = event(EventKind.CUSTOMER_REFUSED, "09:05", tasks=(TaskOutcome(code="insulin", done=False),))
+    both = Situation(zone=LONDON, event=said, time_critical_tasks=CRITICAL, refused_tasks=CRITICAL)
+    assert [draft.key.rsplit(":", 1)[1] for draft in RULE.drafts(both, at("09:05"))] == ["insulin"]
