@@ -10,6 +10,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from evm.domain.attendances import clock
+from evm.domain.chances import Rate, chance_of_at_least, rate_between
 from evm.domain.ids import CustomerId, LocalityId, VisitId, WorkerId
 from evm.domain.people import TravelMode
 from evm.domain.period import care_day, ends_at, seconds_between
@@ -19,8 +20,8 @@ from evm.domain.policy import Policy
 from evm.domain.travel import journey_seconds
 from evm.domain.visit import Attendance, Visit
 
-_PEER_WEIGHT = 20
-"""How many visits' worth of the locality's rate is mixed into what other workers show with one customer."""
+_GOES_ON_WEIGHT = 5
+"""How many short visits' worth of the locality's share is mixed into how often others go on early from one customer."""
 _SENTENCES_MAX = 12
 _NO_LOCALITY = LocalityId("-")
 
@@ -150,16 +151,17 @@ def by_worker(
 ) -> tuple[CrammingTest, ...]:
     """The test of every worker with at least the policy's number of pairs in the (four weeks of) visits, sorted by worker.
 
-    Chance is what other workers show: how often that customer's visits are short, and how often the next then begins early, each drawn
-    towards the rate of the locality's other workers. A customer who sends everyone away thus raises the chance, and an honest worker
-    who goes on at once is not accused of it."""
+    Chance is what other workers show: how often that customer's visits are short, and how often the next then begins early. Customers
+    differ: how far is learned from others' visits in the locality, and what is not known of a customer stays uncertain. Many short
+    visits with one customer are thus far less surprising than the same number spread over all; a customer who sends everyone away
+    raises the chance, and an honest worker who goes on at once is not accused of it."""
     pairs = _pairs(visits, homes, modes, policy)
-    counts = _Counts(pairs, localities)
+    peers = _Peers(pairs, localities, policy)
     own: dict[WorkerId, list[_Pair]] = defaultdict(list)
     for pair in pairs:
         own[pair.worker].append(pair)
     tests = [
-        _tested(worker, theirs, counts, policy)
+        _tested(worker, theirs, peers)
         for worker, theirs in sorted(own.items())
         if len(theirs) >= policy.cramming_pairs_min
     ]
@@ -229,62 +231,86 @@ def _pair_sentence(
     )
 
 
-class _Counts:
-    """Pairs, short visits and crammed pairs by locality and by customer, so that each worker can be compared with everybody else."""
+@dataclass(slots=True)
+class _Count:
+    """Pairs, those of them that were short, and those that were crammed."""
 
-    def __init__(self, pairs: Sequence[_Pair], localities: Mapping[CustomerId, LocalityId]) -> None:
+    pairs: int = 0
+    short: int = 0
+    crammed: int = 0
+
+    def add(self, pair: _Pair) -> None:
+        self.pairs += 1
+        self.short += pair.short
+        self.crammed += pair.crammed
+
+
+class _Peers:
+    """What other workers show with each customer and in each locality, so that each worker can be compared with everybody else."""
+
+    def __init__(self, pairs: Sequence[_Pair], localities: Mapping[CustomerId, LocalityId], policy: Policy) -> None:
         self._localities = localities
-        self._all: Counter[object] = Counter()
-        self._short: Counter[object] = Counter()
-        self._crammed: Counter[object] = Counter()
+        self._policy = policy
+        self._all: dict[CustomerId, _Count] = defaultdict(_Count)
+        self._own: dict[tuple[WorkerId, CustomerId], _Count] = defaultdict(_Count)
         for pair in pairs:
-            for key in self._keys(pair):
-                self._all[key] += 1
-                self._short[key] += pair.short
-                self._crammed[key] += pair.crammed
+            self._all[pair.customer].add(pair)
+            self._own[pair.worker, pair.customer].add(pair)
 
-    def _keys(self, pair: _Pair) -> tuple[object, ...]:
-        place = ("locality", self._localities.get(pair.customer, _NO_LOCALITY))
-        customer = ("customer", pair.customer)
-        return (place, customer, (place, pair.worker), (customer, pair.worker))
+    def distributions(self, worker: WorkerId, pairs: Sequence[_Pair]) -> list[tuple[float, ...]]:
+        """For each of this worker's customers, the chances of 0, 1, 2 ... crammed pairs, were the worker like the others."""
+        by_customer = Counter(pair.customer for pair in pairs)
+        others = {customer: self._others(worker, customer) for customer in self._all}
+        places = {self._place(customer) for customer in by_customer}
+        typical = {place: self._typical(place, others) for place in sorted(places)}
+        return [
+            self._expected(others[customer], *typical[self._place(customer)]).distribution(trials=trials)
+            for customer, trials in sorted(by_customer.items())
+        ]
 
-    def chance(self, pair: _Pair, policy: Policy) -> float:
-        """The chance that this pair is crammed, by what other workers show: that the visit is short, and that the next then begins
-        early, which is granted at least the policy's share (after being sent away it is only natural to go on)."""
-        place, customer, own_place, own_customer = self._keys(pair)
-        short, seen = (self._others(counter, place, own_place) for counter in (self._short, self._all))
-        short_here, seen_here = (self._others(counter, customer, own_customer) for counter in (self._short, self._all))
-        crammed = self._others(self._crammed, place, own_place)
-        crammed_here = self._others(self._crammed, customer, own_customer)
-        is_short = _towards(short_here, seen_here, short / seen if seen else 0.0)
-        goes_on = _towards(crammed_here, short_here, crammed / short if short else 0.0)
-        return max(policy.cramming_chance_min, is_short * max(policy.cramming_goes_on_share_min, goes_on))
+    def _expected(self, seen: _Count, short: Rate, goes_on: float) -> Rate:
+        """The rate of crammed pairs with a customer of whom others' visits show `seen`: that the visit is short, and that the next
+        then begins early, which is granted at least the policy's share (after being sent away it is only natural to go on)."""
+        share = (seen.crammed + _GOES_ON_WEIGHT * goes_on) / (seen.short + _GOES_ON_WEIGHT)
+        share = max(self._policy.cramming_goes_on_share_min, share)
+        return short.seen(hits=seen.short, of=seen.pairs).times(share).at_least(self._policy.cramming_chance_min)
 
-    @staticmethod
-    def _others(counter: Counter[object], everyone: object, own: object) -> int:
-        return counter[everyone] - counter[own]
+    def _typical(self, place: LocalityId, others: Mapping[CustomerId, _Count]) -> tuple[Rate, float]:
+        """How often visits are short in this locality and how far its customers differ in that; and how often the next is then early."""
+        counts = [count for customer, count in others.items() if self._place(customer) == place]
+        short, crammed = sum(count.short for count in counts), sum(count.crammed for count in counts)
+        goes_on = max(self._policy.cramming_goes_on_share_min, crammed / short if short else 0.0)
+        between = rate_between([(c.short, c.pairs) for c in counts], mean_min=self._policy.cramming_chance_min)
+        return between, goes_on
+
+    def _others(self, worker: WorkerId, customer: CustomerId) -> _Count:
+        everyone, own = self._all[customer], self._own.get((worker, customer), _Count())
+        return _Count(
+            pairs=everyone.pairs - own.pairs,
+            short=everyone.short - own.short,
+            crammed=everyone.crammed - own.crammed,
+        )
+
+    def _place(self, customer: CustomerId) -> LocalityId:
+        return self._localities.get(customer, _NO_LOCALITY)
 
 
-def _towards(count: int, of: int, rate: float) -> float:
-    """The share `count` of `of`, drawn towards `rate` the more, the fewer there are."""
-    return (count + _PEER_WEIGHT * rate) / (of + _PEER_WEIGHT)
-
-
-def _tested(worker: WorkerId, pairs: list[_Pair], counts: _Counts, policy: Policy) -> CrammingTest:
+def _tested(worker: WorkerId, pairs: list[_Pair], peers: _Peers) -> CrammingTest:
     crammed = [pair for pair in pairs if pair.crammed]
-    chances = [counts.chance(pair, policy) for pair in pairs]
-    p_value = chance_of_at_least(len(crammed), chances=chances)
+    distributions = peers.distributions(worker, pairs)
+    expected = sum(count * chance for chances in distributions for count, chance in enumerate(chances))
+    p_value = chance_of_at_least(len(crammed), distributions=distributions)
     freed = sum(pair.freed_seconds for pair in crammed)
     return CrammingTest(
         worker=worker,
         pairs=len(pairs),
         crammed=len(crammed),
-        expected=round(sum(chances), 3),
+        expected=round(expected, 3),
         p_value=p_value,
         flagged=False,
         freed_minutes=freed // 60,
         visits=tuple(pair.visit for pair in crammed),
-        sentences=_sentences(crammed, len(pairs), sum(chances)),
+        sentences=_sentences(crammed, len(pairs), expected),
     )
 
 
@@ -298,20 +324,6 @@ def _sentences(crammed: list[_Pair], pairs: int, expected: float) -> tuple[str, 
     )
     most = sorted(crammed, key=lambda pair: (-pair.freed_seconds, pair.sentence))[:_SENTENCES_MAX]
     return (first, *sorted(pair.sentence for pair in most))
-
-
-def chance_of_at_least(count: int, *, chances: Sequence[float]) -> float:
-    """P(at least `count` of independent events of these chances): a Poisson-binomial tail, summed of positive terms only."""
-    if count <= 0:
-        return 1.0
-    below = [1.0] + [0.0] * (count - 1)
-    reached = 0.0
-    for chance in chances:
-        reached += below[-1] * chance
-        for had in range(count - 1, 0, -1):
-            below[had] = below[had] * (1.0 - chance) + below[had - 1] * chance
-        below[0] *= 1.0 - chance
-    return min(1.0, reached)
 
 
 def _with_flags(tests: list[CrammingTest], policy: Policy) -> tuple[CrammingTest, ...]:
