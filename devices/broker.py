@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import amqtt.broker
+import amqtt.mqtt.protocol.handler
 from amqtt.broker import Broker
 from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig
 from amqtt.errors import MQTTError
 from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.mqtt.connect import ConnectPacket
+from amqtt.mqtt.packet import MQTTFixedHeader
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session as MqttSession
@@ -33,10 +36,30 @@ from evm.store.database import reading_factory
 
 REVOKED_SECONDS_MAX: Final = 30.0
 START_SECONDS_MAX: Final = 20.0
+PACKET_BYTES_MAX: Final = 65_536
+"""As Mosquitto's max_packet_size in the shipped configuration."""
 
 
 class BrokerFailedError(RuntimeError):
     """The embedded broker did not start, or asked for its port too early."""
+
+
+class OversizedPacketError(ConnectionError):
+    """A packet larger than any client of ours sends: its connection is cut, as Mosquitto does, before the packet is read."""
+
+
+class SmallPacketHeader(MQTTFixedHeader):
+    """amqtt's packet header, read with a limit: amqtt by itself keeps up to 256 MB for anybody, signed in or not."""
+
+    __slots__ = ()
+
+    @classmethod
+    async def from_stream(cls, reader: Any) -> Any:
+        """The next packet's header, or None at the end of the stream. Raises `OversizedPacketError`."""
+        header = await super().from_stream(reader)
+        if header is not None and header.remaining_length > PACKET_BYTES_MAX:
+            raise OversizedPacketError(f"a packet of {header.remaining_length} bytes")
+        return header
 
 
 class Accounts:
@@ -132,7 +155,10 @@ class Doorkeeper(BrokerProtocolHandler):
     @classmethod
     async def init_from_connect(cls, reader: Any, writer: Any, plugins_manager: Any, loop: Any = None) -> Any:
         """The handler and session of a CONNECT whose credential is good. Raises amqtt's MQTTError after a CONNACK "not authorised"."""
-        handler, session = await super().init_from_connect(reader, writer, plugins_manager, loop)
+        try:
+            handler, session = await super().init_from_connect(reader, writer, plugins_manager, loop)
+        except OversizedPacketError as error:
+            raise MQTTError(str(error)) from error
         answers = await plugins_manager.map_plugin_auth(session=session)
         if not answers or not all(answers.values()):
             await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
@@ -218,6 +244,8 @@ class EmbeddedBroker:
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         amqtt.broker.BrokerProtocolHandler = Doorkeeper  # type: ignore[attr-defined]  # amqtt takes no handler by argument
+        amqtt.mqtt.protocol.handler.MQTTFixedHeader = SmallPacketHeader  # type: ignore[misc, attr-defined]  # nor a header
+        ConnectPacket.FIXED_HEADER = SmallPacketHeader
         broker = TidyBroker(self._config(), loop=self._loop)
         await broker.start()
         self._port = _listening_port(broker)

@@ -118,6 +118,15 @@ def server_credentials(*, directory: Path) -> tuple[Credential, ...]:
     return tuple(Credential(username=name, password=password) for name, password in sorted(_read(directory).items()))
 
 
+def share_group(*, directory: Path) -> str:
+    """The name under which all ingest processes share their subscriptions: as good as a secret, and the same for each of them.
+
+    Mosquitto grants any subscription and asks the access rules only when it delivers: a phone that joined the group by a known name
+    would be given every other event, denied it, and the event would reach nobody."""
+    secret = server_credential(directory=directory, name="ingest-1").password
+    return f"ingest-{hashlib.sha256(f'popback share group {secret}'.encode()).hexdigest()[:24]}"
+
+
 def write_privately(path: Path, text: str) -> None:
     """Replace `path` as a whole, readable by its owner alone: no reader ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices import calls
-from devices.messages import v1
+from devices.messages import strict_json, v1
 from devices.messages.strict_json import Refused as Unreadable
 from devices.topics import parse
 from devices.types import TYPES, Decoded, Sender
@@ -73,6 +73,7 @@ class _Read:
     unanswered: set[int] = field(default_factory=set)
     phones: set[DeviceKey] = field(default_factory=set)
     retained: set[tuple[str, str]] = field(default_factory=set)
+    states: dict[DeviceKey, str] = field(default_factory=dict)
 
     def refuse(self, received: Received, unreadable: Unreadable) -> None:
         """Quarantine it. A retained copy gets no refusal: its original may be stored, or still on its way."""
@@ -141,6 +142,7 @@ class Ingest:
                 self._read_all(session, batch, now, read)
             answers = receive.receive(session, items=read.items, now=now, policies=self._policy)
             replies = self._replies(session, read, answers, now)
+            ingest_state.set_states(session, states=read.states, now=now)
         if len(self._retained) < RETAINED_MAX:
             self._retained |= read.retained
         self._challenged.update({(r.provider, r.device): now for r in replies if r.receipt.challenge is not None})
@@ -163,6 +165,9 @@ class Ingest:
                 continue
             device = enrolled.get((ProviderId(received.provider), DeviceId(received.device)))
             try:
+                if _is_status(received):
+                    read.states.update(_state(received, device))
+                    continue
                 read.items += self._read(session, received, device, now, read.items)
             except Unreadable as unreadable:
                 read.refuse(received, unreadable)
@@ -252,6 +257,18 @@ def _refuse_transport(received: Received) -> None:
         address = parse(received.topic)
         if address is None or address.leaf not in ("event", ""):
             raise Unreadable("TOPIC", "no events are expected on this topic")
+
+
+def _is_status(received: Received) -> bool:
+    address = parse(received.topic)
+    return received.channel == "mqtt" and not received.retained and address is not None and address.leaf == "status"
+
+
+def _state(received: Received, device: DeviceRow | None) -> dict[DeviceKey, str]:
+    """What a birth or last will says of its own device: device health, never evidence. No receipt answers it."""
+    _, sender = _sender(received, device)
+    said = v1.read(v1.Status, strict_json.decode(received.message))
+    return {(sender.provider, sender.device): said.state}
 
 
 def _retained_key(received: Received) -> tuple[str, str]:

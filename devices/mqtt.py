@@ -8,23 +8,23 @@ import logging
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from devices.fair_queue import FairQueue
 from devices.ingest import Ingest, Received, Reply
 from devices.messages import v1
 from devices.settings import IngestSettings
-from devices.topics import BASE_FILTER, EVENT_FILTER, device_topic, parse
+from devices.topics import BASE_FILTER, EVENT_FILTER, STATUS_FILTER, device_topic, parse
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class IngestClient:
-    """Subscribes to every device's events as one fixed user and feeds `ingest`. With several ingest processes each has its own
+    """Subscribes to every device's events and statuses as one fixed user and feeds `ingest`. With several ingest processes each has its own
     `client_id` and all the same `share_group`; a broker without shared subscriptions (the embedded one) denies them, and the plain
     filters are asked for instead.
 
@@ -46,9 +46,9 @@ class IngestClient:
         self._host, self._port = host, port
         self._ingest = ingest
         self._settings = settings or IngestSettings()
-        self._plain = (EVENT_FILTER, BASE_FILTER)
+        self._plain = (EVENT_FILTER, BASE_FILTER, STATUS_FILTER)
         self._filters = tuple(f"$share/{share_group}/{plain}" for plain in self._plain) if share_group else self._plain
-        self._arrived: deque[tuple[int, paho.MQTTMessage]] = deque()
+        self._arrived: FairQueue[tuple[int, paho.MQTTMessage]] = FairQueue()
         self._wake = threading.Event()
         self._subscribed = threading.Event()
         self._stopping = threading.Event()
@@ -141,7 +141,7 @@ class IngestClient:
         _LOG.info("ingest is disconnected from the broker: %s", reason)
 
     def _message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        self._arrived.append((self._connection, message))
+        self._arrived.put(line=_line(message.topic), item=(self._connection, message))
         self._wake.set()
 
     # -- the batch thread ----------------------------------------------------------------------------------------------------------
@@ -155,13 +155,7 @@ class IngestClient:
             if len(self._arrived) < self._settings.batch_max:
                 time.sleep(self._settings.linger_seconds)
             while self._arrived and not self._stopping.is_set():
-                self._take(self._drain())
-
-    def _drain(self) -> list[tuple[int, paho.MQTTMessage]]:
-        found: list[tuple[int, paho.MQTTMessage]] = []
-        while self._arrived and len(found) < self._settings.batch_max:
-            found.append(self._arrived.popleft())
-        return found
+                self._take(self._arrived.take(count_max=self._settings.batch_max))
 
     def _take(self, batch: Sequence[tuple[int, paho.MQTTMessage]]) -> None:
         """Commit, then receipts, then acknowledgements. A database that fails is tried again for as long as it takes: fault 10."""
@@ -176,7 +170,10 @@ class IngestClient:
                 self._stopping.wait(pause)
                 pause = min(self._settings.retry_seconds_max, pause * 2)
                 continue
-            self._answer(replies)
+            try:
+                self._answer(replies)
+            except Exception:  # noqa: BLE001 -- it is committed; the phones ask again, and this thread must not end
+                _LOG.exception("receipts of a batch of %d cannot be sent", len(received))
             self._acknowledge(batch)
             self._progress += len(batch)
             return
@@ -196,6 +193,11 @@ class IngestClient:
 
 def _send_at_once(_client: paho.Client, _userdata: Any, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _line(topic: str) -> str:
+    """Whose line a message joins: the device's, whatever its topic."""
+    return "/".join(topic.split("/")[:4])
 
 
 def _received(message: paho.MQTTMessage) -> Received:

@@ -14,6 +14,8 @@ EVENT_FILTER: Final = f"{ROOT}/+/+/event"
 BASE_FILTER: Final = f"{ROOT}/+/+"
 """OwnTracks publishes locations on the bare device topic and transitions on `/event` below it."""
 
+STATUS_FILTER: Final = f"{ROOT}/+/+/status"
+
 SERVER_PREFIXES: Final = ("ingest-", "server-")
 """Users of the broker that are processes of ours. A device's user name always holds a dot; these never do."""
 
@@ -87,5 +89,5 @@ def may_subscribe(*, user: str, topic_filter: str) -> bool:
     """Whether `user` may subscribe to `topic_filter`: servers the shared filters, a device only its own receipt and run topics by name."""
     if user.startswith(SERVER_PREFIXES) and "." not in user:
         plain = topic_filter.split("/", 2)[2] if topic_filter.startswith("$share/") else topic_filter
-        return plain in (EVENT_FILTER, BASE_FILTER, f"{ROOT}/+/+/status")
+        return plain in (EVENT_FILTER, BASE_FILTER, STATUS_FILTER)
     return may_receive(user=user, topic=topic_filter)

@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from devices.identity import Credential, hash_password, matches, write_privately
-from devices.topics import BASE_FILTER, EVENT_FILTER, ROOT, device_topic, username
+from devices.topics import BASE_FILTER, EVENT_FILTER, ROOT, STATUS_FILTER, device_topic, username
 from evm.store import people
 from evm.store.people import DeviceRow
 
@@ -102,7 +102,7 @@ def _rules(enrolled: Iterable[DeviceRow], servers: Iterable[Credential]) -> str:
             f"user {server.username}",
             f"topic read {EVENT_FILTER}",
             f"topic read {BASE_FILTER}",
-            f"topic read {ROOT}/+/+/status",
+            f"topic read {STATUS_FILTER}",
             f"topic write {ROOT}/+/+/receipt",
             f"topic write {ROOT}/+/+/run",
         ]
@@ -120,8 +120,27 @@ def _rules(enrolled: Iterable[DeviceRow], servers: Iterable[Credential]) -> str:
 
 
 def _tell(pid_file: Path) -> None:
-    """SIGHUP the Mosquitto whose pid stands in its pid file, if it runs."""
+    """SIGHUP the Mosquitto whose pid stands in its pid file, if it runs: after a crash the file stays, and the number may be another's."""
     try:
-        os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGHUP)
-    except (FileNotFoundError, ProcessLookupError):
+        pid = int(pid_file.read_text(encoding="ascii"))
+    except (
+        FileNotFoundError,
+        ValueError,
+    ):  # none was started, or it is just writing its number: it reads the files anyway
         return
+    if not _is_mosquitto(pid):
+        return
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except ProcessLookupError:
+        return
+
+
+def _is_mosquitto(pid: int) -> bool:
+    """Whether the process of this number is a Mosquitto, by the name the system keeps of it; where it keeps none, as the file says."""
+    if not Path("/proc/self/comm").exists():
+        return True
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").startswith("mosquitto")
+    except (FileNotFoundError, ProcessLookupError):
+        return False

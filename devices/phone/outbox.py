@@ -66,7 +66,7 @@ class Outbox:
         self.last_sha256: str | None = None
         self._places: dict[int, tuple[int, str]] = {}  # sequence -> (offset in the file, event id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+b")
+        self._file = path.open("a+b", buffering=0)
         self._lock()
         self._load()
 
@@ -78,15 +78,14 @@ class Outbox:
             raise OutboxInUseError(f"{self._path} is open in another process") from error
 
     def _load(self) -> None:
-        self._file.seek(0)
         end = 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            self._apply(json.loads(line), end)
-            end += len(line)
+        with self._path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._apply(json.loads(line), end)
+                end += len(line)
         self._file.truncate(end)
-        self._file.seek(0, os.SEEK_END)
         self._end = end
 
     def _apply(self, record: dict[str, Any], offset: int) -> None:
@@ -111,10 +110,11 @@ class Outbox:
         return event_id in self.pending or event_id in self.stored or event_id in self.refused
 
     def append(self, entry: Entry) -> None:
-        """Write an event and sync it to disk; when this returns, a kill does not lose it."""
+        """Write an event and sync it to disk; when this returns, a kill does not lose it.
+
+        Raises OSError when the disk does not take it (full, failing): then nothing of it stays."""
         offset = self._end
-        self._write({"e": asdict(entry)})
-        self._sync(self._file.fileno())
+        self._write({"e": asdict(entry)}, sync=self._sync)
         self._keep(entry, offset)
 
     def mark_stored(self, items: Sequence[StoredItem]) -> int:
@@ -150,7 +150,9 @@ class Outbox:
                 yield self._at(offset)
 
     def compact(self, *, now: datetime) -> int:
-        """Forget receipted events older than `KEEP`, by writing the file anew. Answers how many were forgotten."""
+        """Forget receipted events older than `KEEP`, by writing the file anew. Answers how many were forgotten.
+
+        Raises OSError when the disk has no room for the new file: then all stays as it was."""
         limit = (now - KEEP).astimezone(UTC)
         entries = [self._at(offset) for _, (offset, _) in sorted(self._places.items())]
         newest = entries[-1:]
@@ -158,11 +160,16 @@ class Outbox:
         kept = kept or newest  # the chain's last link always stays
         if len(kept) == len(entries):
             return 0
-        self._rewrite(kept)
+        fresh = self._path.with_suffix(".new")
+        try:
+            self._write_anew(fresh, kept)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+        self._change_to(fresh)
         return len(entries) - len(kept)
 
-    def _rewrite(self, kept: Sequence[Entry]) -> None:
-        fresh = self._path.with_suffix(".new")
+    def _write_anew(self, fresh: Path, kept: Sequence[Entry]) -> None:
         with fresh.open("wb") as file:
             for entry in kept:
                 file.write(_line({"e": asdict(entry)}))
@@ -175,10 +182,12 @@ class Outbox:
                 file.write(_line({"c": asdict(self.challenge)}))
             file.flush()
             os.fsync(file.fileno())
+
+    def _change_to(self, fresh: Path) -> None:
         fresh.replace(self._path)
         self._file.close()
         self.pending, self.stored, self.refused, self._places = {}, {}, {}, {}
-        self._file = self._path.open("a+b")
+        self._file = self._path.open("a+b", buffering=0)
         self._lock()
         self._load()
 
@@ -211,7 +220,6 @@ class Outbox:
         return None
 
     def _at(self, offset: int) -> Entry:
-        self._file.flush()
         line = b""
         while not line.endswith(b"\n"):
             piece = os.pread(self._file.fileno(), 4096, offset + len(line))
@@ -219,10 +227,18 @@ class Outbox:
             line += piece[: piece.find(b"\n") + 1] if b"\n" in piece else piece
         return Entry(**json.loads(line)["e"])
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: dict[str, Any], *, sync: Callable[[int], None] | None = None) -> None:
+        """Append a whole line or nothing: half a line, or one that its writer was told had failed, would spoil what comes after it."""
         line = _line(record)
-        self._file.write(line)
-        self._file.flush()
+        try:
+            written = 0
+            while written < len(line):
+                written += self._file.write(line[written:])
+            if sync is not None:
+                sync(self._file.fileno())
+        except OSError:
+            self._file.truncate(self._end)
+            raise
         self._end += len(line)
 
 

@@ -69,7 +69,7 @@ class Phone:
         self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
         self._outbox = Outbox(path=directory / f"{provider}.{device}.outbox", sync=sync)
-        self._outbox.compact(now=clock())
+        self._compact()
         self._owns_network = network is None
         self._network = network or Network()
         self._in_flight: dict[str, float] = {}
@@ -121,7 +121,8 @@ class Phone:
     ) -> str:
         """Record that something happened, now by the phone's clock (or at `captured_at`). Answers the event's id once it is on disk.
 
-        A position is kept at check-in and check-out only. Raises `Refused` when no server would take the event as it stands."""
+        A position is kept at check-in and check-out only. Raises `Refused` when no server would take the event as it stands, and OSError
+        when it cannot be saved (disk full): the screen must say so, for then nothing was recorded."""
         with self._lock:
             at = self._clock() if captured_at is None else captured_at
             fix = position_text(position, self._rng) if position is not None and kind in _WITH_PLACE else None
@@ -199,6 +200,12 @@ class Phone:
         """How many events have their receipt (of those still kept)."""
         with self._lock:
             return len(self._outbox.stored)
+
+    @property
+    def _settled_count(self) -> int:
+        """Events that got an answer. When a posting adds none, the next one would add none either, and waits its time."""
+        with self._lock:
+            return len(self._outbox.stored) + len(self._outbox.refused)
 
     @property
     def refused(self) -> tuple[v1.RefusedItem, ...]:
@@ -301,6 +308,12 @@ class Phone:
                 self._send(entry)
         self._pump()
 
+    def _compact(self) -> None:
+        try:
+            self._outbox.compact(now=self._clock())
+        except OSError as error:  # no room to write it anew: the old one serves, and next start tries again
+            _LOG.warning("%s.%s cannot tidy its outbox: %s", self.provider, self.device, error)
+
     def _new_id(self, at: datetime) -> str:
         """A fresh id; drawn again in the case (a given random source started anew) that this phone has used it."""
         event_id = uuid7(at=at, rng=self._rng)
@@ -330,8 +343,11 @@ class Phone:
 
     def _post(self) -> None:
         try:
-            while self.post_pending() and not self._link.ready and not self._closed:
-                continue
+            before = -1
+            while self._settled_count > before and not self._link.ready and not self._closed:
+                before = self._settled_count
+                if not self.post_pending():
+                    break
         except (httpx.HTTPError, Refused) as error:
             _LOG.info("%s.%s cannot post: %s", self.provider, self.device, error)
         finally:

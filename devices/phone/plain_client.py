@@ -33,6 +33,11 @@ class PlainClient:
         self._network.call(self._link.open)
         return self._ready.wait(timeout_seconds)
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in and the connection stands."""
+        return self._ready.is_set()
+
     def send(self, *, topic: str, message: bytes, qos: int = 1, retain: bool = False) -> None:
         """Publish now if connected, else on the next connection."""
         self._network.call(lambda: self._publish(topic, message, qos, retain))

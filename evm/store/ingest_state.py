@@ -2,7 +2,7 @@
 reconcile. Not the log itself (evm.store.evidence)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ class Quarantined:
 class Progress:
     """How far a device's events are stored: all up to `contiguous_sequence`, the newest `highest_sequence` (0: none numbered yet).
 
+    `last_received_at`: when we last heard of it; `status`: "online", "offline" (its last will), or None when it never said.
     `offset_seconds`: its wall clock less ours when an event last came live; None until one did."""
 
     contiguous_sequence: int
@@ -157,6 +158,19 @@ def set_progress(session: Session, *, progress: Mapping[DeviceKey, Progress], kn
     ]
     have = set(known)
     _write(session, t.device_progress, ("provider_id", "device_id"), values, have)
+
+
+def set_states(session: Session, *, states: Mapping[DeviceKey, str], now: datetime) -> None:
+    """Keep whether devices stand connected. "online" the device says itself, so it was heard of now; "offline" its broker says for it."""
+    c = t.device_progress.c
+    for (provider, device), state in sorted(states.items()):
+        heard = {"last_received_at": now} if state == "online" else {}
+        own = update(t.device_progress).where(c.provider_id == provider, c.device_id == device)
+        session.execute(own.values(status=state, **heard))
+    known = progress(session, devices=set(states))
+    fresh = Progress(contiguous_sequence=0, highest_sequence=0, last_received_at=now)
+    new = {key: replace(fresh, status=state) for key, state in states.items() if key not in known}
+    set_progress(session, progress=new, known=())
 
 
 def watermarks(session: Session, *, provider_id: ProviderId | None = None) -> tuple[Watermark, ...]:

@@ -1,5 +1,6 @@
 """A broker of either kind for a test, with ingest behind it. Not the town's people (conftest)."""
 
+import contextlib
 import os
 import random
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -94,6 +96,7 @@ class Site:
             client_id="ingest-1",
             password=self.credential.password,
             ingest=self.ingest,
+            share_group=identity.share_group(directory=self.directory),
             persistent=self.kind == "mosquitto",
         )
         assert self.client.start(timeout_seconds=30)
@@ -139,16 +142,20 @@ class Site:
         with self.town.sessions() as session:
             return evidence.events(session)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
-        for phone in self.phones:
-            phone.close()
-        for client in self.others:
-            client.close()
-        self.network.stop()
-        if self.client is not None:
-            self.client.stop()
-        if self.broker is not None:
-            self.broker.stop()
+        """Stop whatever was started, each in any case: what is left open fails an innocent test later."""
+        with contextlib.ExitStack() as stack:
+            for held in (self.broker, self.client, self.network):
+                if held is not None:
+                    stack.callback(held.stop)
+            for held in (*self.others, *self.phones):
+                stack.callback(held.close)
 
 
 def enrol_all(town: Town) -> None:

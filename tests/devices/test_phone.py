@@ -1,12 +1,15 @@
 """The reference phone by itself: its outbox survives anything, and what it records follows from clock, ids and random source alone."""
 
+import contextlib
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from devices.messages import v1
 from devices.messages.strict_json import Refused
 from devices.messages.v1 import RefusedItem, StoredItem
 from devices.phone import Phone
+from devices.phone.fallback import Fallback
 from devices.phone.outbox import Entry, HeldChallenge, Outbox, OutboxInUseError
 from devices.phone.texts import uuid7
 from evm.domain.evidence import EventKind, Method
@@ -235,6 +239,89 @@ def test_two_processes_cannot_write_one_outbox(tmp_path: Path) -> None:
     with pytest.raises(OutboxInUseError):
         Outbox(path=tmp_path / "outbox")
     box.close()
+
+
+@contextlib.contextmanager
+def disk_full_at(size_bytes: int) -> Iterator[None]:
+    """No file may grow beyond `size_bytes`: what fits of a write is written, the rest is refused, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_refuses_an_event_whole_and_the_outbox_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """Broken if half a line stays in the file (the next start fails on it), or an event whose saving failed is sent later: a fork."""
+    path = tmp_path / "outbox"
+    box = Outbox(path=path)
+    box.append(entry(1))
+    whole = path.read_bytes()
+    for room in (0, 1, 40, len(whole) - 1):
+        with disk_full_at(len(whole) + room), pytest.raises(OSError, match="File too large"):
+            box.append(entry(2))
+        assert path.read_bytes() == whole
+    assert (list(box.pending), box.last_sequence) == ([entry(1).event_id], 1)
+    box.append(entry(2))
+    box.mark_stored([stored(entry(1))])
+    box.close()
+    again = Outbox(path=path)
+    assert list(again.pending) == [entry(2).event_id]
+    assert [item.sequence for item in again.since(1)] == [1, 2]
+    again.close()
+
+
+def test_an_event_whose_sync_failed_was_not_recorded(tmp_path: Path) -> None:
+    """Broken if a worker who was told "not saved" and tried again has checked in twice under one number."""
+    failures = iter([OSError("Input/output error")])
+
+    def sync(_: int) -> None:
+        for failure in failures:
+            raise failure
+
+    one = phone(tmp_path, sync=sync)
+    with pytest.raises(OSError, match="Input/output"):
+        one.record(EventKind.CHECK_IN, customer="c1")
+    second = one.record(EventKind.CHECK_IN, customer="c1")
+    assert one.pending_ids == (second,)
+    one.close()
+    (line,) = (tmp_path / "kindly.p1.outbox").read_text().splitlines()
+    assert (json.loads(line)["e"]["event_id"], json.loads(line)["e"]["sequence"]) == (second, 1)
+
+
+def test_a_phone_without_room_to_tidy_its_outbox_starts_all_the_same(tmp_path: Path) -> None:
+    """Broken if a full disk keeps a worker from opening the app, and so from sending what would make room."""
+    one = phone(tmp_path)
+    one.record(EventKind.CHECK_IN, customer="c1")
+    one.record(EventKind.CHECK_OUT, customer="c1")
+    first, _ = one._outbox.pending.values()
+    one._accept(v1.Receipt(stored=(stored(first),)))
+    one.close()
+    with disk_full_at(10):
+        again = phone(tmp_path, clock=lambda: NINE + timedelta(days=400))
+    assert (again.outbox_size, again.stored_count) == (1, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["kindly.p1.outbox"]
+    again.close()
+
+
+def test_a_server_that_answers_nothing_of_ours_is_not_asked_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken if a phone on the second way posts the same events in a ring, as fast as the site answers."""
+    posts: list[int] = []
+
+    def post(_: Fallback, messages: Sequence[bytes]) -> v1.Receipt:
+        posts.append(len(messages))
+        assert len(posts) < 5
+        return v1.Receipt()
+
+    monkeypatch.setattr(Fallback, "post", post)
+    one = phone(tmp_path, fallback_url="http://site.invalid")
+    one.record(EventKind.HEARTBEAT)
+    one._post()
+    assert posts == [1]
+    one.close()
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,6 +1,7 @@
 """Devices and the whole server together: what mosquitto_pub, a landline call and a phone without MQTT send stands on the page.
 The same by hand, with its transcript: docs/real-input.md."""
 
+import contextlib
 import json
 import random
 import secrets
@@ -91,9 +92,10 @@ def running(town: Town, tmp_path: Path) -> Iterator[Running]:
     enrol_all(town)
     plan_now(town, "c1", "c2")
     running = Running(town, tmp_path)
-    running.server.start()
-    yield running
-    running.server.stop()
+    with contextlib.ExitStack() as stack:
+        stack.callback(running.server.stop)
+        running.server.start()
+        yield running
 
 
 @pytest.fixture
@@ -108,11 +110,12 @@ def on_mosquitto(town: Town, tmp_path: Path) -> Iterator[Running]:
     with town.sessions() as session:
         mosquitto.write_files(session, directory=tmp_path / "mosquitto", servers=[credential], port=port)
     broker = MosquittoProcess(directory=tmp_path / "mosquitto", port=port)
-    broker.start()
-    running.server.start()
-    yield running
-    running.server.stop()
-    broker.stop()
+    with contextlib.ExitStack() as stack:
+        stack.callback(broker.stop)
+        broker.start()
+        stack.callback(running.server.stop)
+        running.server.start()
+        yield running
 
 
 def mosquitto_pub(running: Running, *, user: str, topic: str, message: bytes) -> None:

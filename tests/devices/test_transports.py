@@ -2,6 +2,7 @@
 may not, and what an interruption loses (nothing). What is delivered is looked at, not what SUBACK or PUBACK said."""
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from devices.ingest import Received, Reply
 from devices.messages.strict_json import Refused
 from devices.mosquitto.process import MosquittoProcess
 from evm.domain.evidence import EventKind, Grade, Method
+from evm.domain.ids import DeviceId, ProviderId
 from evm.domain.place import Position
-from evm.store import people
+from evm.store import ingest_state, people
 from tests.devices.brokers import KINDS, PASSWORD, Site, enrol_all, eventually, need_mosquitto, now, revoke
 from tests.devices.conftest import Town
 from tests.devices.wire import envelope, event
@@ -26,11 +28,10 @@ def site(request: pytest.FixtureRequest, town: Town, tmp_path: Path) -> Iterator
     if request.param == "mosquitto":
         need_mosquitto()
     enrol_all(town)
-    site = Site(kind=request.param, town=town, directory=tmp_path)
-    site.start_broker()
-    site.start_ingest()
-    yield site
-    site.stop()
+    with Site(kind=request.param, town=town, directory=tmp_path) as site:
+        site.start_broker()
+        site.start_ingest()
+        yield site
 
 
 def live(**changes: object) -> bytes:
@@ -322,20 +323,74 @@ def test_fault_30_what_a_full_queue_drops_the_outboxes_send_again(site: Site) ->
     assert sorted(rows) == sorted(ids)
 
 
+def test_a_phone_that_joins_ingests_shared_subscription_takes_nothing_from_it(site: Site) -> None:
+    """Broken if one phone can swallow others' events: Mosquitto picks it as the group's next reader, denies it, and nobody is asked."""
+    group = "$share/ingest/popback/v1/+/+"
+    thief = site.plain(f"{PROVIDER}.p1", PASSWORD, f"{group}/event", group, "popback/v1/+/+/event")
+    assert thief.connect()
+    client = site.plain(f"{PROVIDER}.o1")
+    assert client.connect()
+    for number in range(8):
+        client.send(topic=f"popback/v1/{PROVIDER}/o1/event", message=transition(seconds_ago=number))
+    assert eventually(lambda: len(site.stored()) == 8, seconds=5)
+    assert thief.delivered == []
+
+
+@pytest.mark.parametrize("size", [65_537, 3_000_000])
+def test_an_oversized_packet_cuts_its_sender_off_and_nobody_else(site: Site, size: int) -> None:
+    """Broken if one client can fill the broker's memory, or what follows inside its packet is taken for packets."""
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    inner = b"\x30\x20" + b"x" * 32
+    client.send(topic=f"popback/v1/{PROVIDER}/p1/event", message=inner * (size // len(inner) + 1))
+    assert eventually(lambda: not client.connected)
+    settle(site)
+    assert {row.evidence.device for row in site.stored()} == {"p2"}
+    assert site.town.quarantined() == ()
+
+
+def test_an_oversized_first_packet_is_not_read(site: Site) -> None:
+    """Broken if somebody without any credential can fill the broker's memory."""
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as stranger:
+        stranger.sendall(b"\x10\xff\xff\xff\x7f" + b"\x00\x04MQTT\x04\x02\x00\x3c")
+        assert closed_by_peer(stranger)
+    settle(site)
+
+
+def closed_by_peer(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(64) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_devices_birth_and_last_will_are_kept_as_its_state(site: Site) -> None:
+    """Broken if a phone known to be dead cannot be told from one that has nothing to say."""
+
+    def state() -> str | None:
+        with site.town.sessions() as session:
+            found = ingest_state.progress(session, devices={(ProviderId(PROVIDER), DeviceId("p1"))})
+        return next((progress.status for progress in found.values()), None)
+
+    phone = site.phone()
+    phone.connect()
+    assert eventually(lambda: state() == "online")
+    phone._network.call_and_wait(lambda: phone._link._client.socket().shutdown(socket.SHUT_RDWR))  # type: ignore[union-attr]
+    assert eventually(lambda: state() == "offline")
+    assert site.stored() == ()
+    assert site.town.quarantined() == ()
+
+
+def transition(*, seconds_ago: int = 0) -> bytes:
+    said = {"_type": "transition", "event": "enter", "desc": "c1", "lat": 53.45, "lon": -2.22, "acc": 9}
+    return json.dumps(said | {"tst": int(now().timestamp()) - seconds_ago}).encode()
+
+
 def test_owntracks_over_mqtt_is_a_check_in(site: Site) -> None:
     """Broken if a worker's OwnTracks app needs more than a URL, a name and a password."""
     client = site.plain(f"{PROVIDER}.o1")
     assert client.connect()
-    said = {
-        "_type": "transition",
-        "event": "enter",
-        "desc": "c1",
-        "lat": 53.45,
-        "lon": -2.22,
-        "acc": 9,
-        "tst": int(now().timestamp()),
-    }
-    client.send(topic=f"popback/v1/{PROVIDER}/o1/event", message=json.dumps(said).encode())
+    client.send(topic=f"popback/v1/{PROVIDER}/o1/event", message=transition())
     assert eventually(lambda: len(site.stored()) == 1)
     assert (site.stored()[0].evidence.kind, site.stored()[0].evidence.customer) == (EventKind.CHECK_IN, "c1")
 
