@@ -244,7 +244,7 @@ class EmbeddedBroker:
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         amqtt.broker.BrokerProtocolHandler = Doorkeeper  # type: ignore[attr-defined]  # amqtt takes no handler by argument
-        amqtt.mqtt.protocol.handler.MQTTFixedHeader = SmallPacketHeader  # type: ignore[misc, attr-defined]  # nor a header
+        amqtt.mqtt.protocol.handler.MQTTFixedHeader = SmallPacketHeader  # type: ignore[attr-defined]  # nor a header
         ConnectPacket.FIXED_HEADER = SmallPacketHeader
         broker = TidyBroker(self._config(), loop=self._loop)
         await broker.start()
