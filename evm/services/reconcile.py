@@ -1,10 +1,13 @@
 """The use case "work out what happened": load plan and evidence, reconcile purely, append the versions that changed.
 Not the rules (evm.domain.reconcile). Any number of runs over the same facts writes nothing new."""
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import groupby
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -21,10 +24,15 @@ from evm.services.reclassify import reclassify
 from evm.store import evidence as log
 from evm.store import ingest_state, people, plans, visits
 from evm.store.evidence import Presence
+from evm.store.savepoint import Done, attempt
 
 CustomerDay = tuple[CustomerId, date]
 Seen = tuple[Presence, EventKind]
 DAYS_A_CHUNK = 7
+PUT_OFF = timedelta(minutes=1)
+"""After so long a day that could not be reconciled is tried again."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +47,18 @@ class _Facts:
     absences: tuple[Absence, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """The keys of the visits that changed, and the customers' days that could not be reconciled and are queued again."""
+
+    changed: tuple[str, ...]
+    failed: frozenset[CustomerDay]
+
+
 def run_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 500) -> int:
-    """Reconcile up to `limit` queued requests in the caller's transaction. Answers how many customer-days they named; 0: none waits."""
-    pairs = ingest_state.take_reconcile(session, limit=limit)
+    """Reconcile up to `limit` queued requests in the caller's transaction. Answers how many customer-days they named; 0: none waits
+    (but such as could not be reconciled and are put off)."""
+    pairs = ingest_state.take_reconcile(session, limit=limit, ready_at=now)
     reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
     return len(pairs)
 
@@ -52,12 +69,38 @@ def reconcile_customer_days(
     """Reconcile these days of these customers, and those of customers whom the same workers saw just before and after (an event here
     can cap a stay there), and of whoever shares their landline. Answers the keys of visits that changed; alerts that they answer are
     reclassified."""
+    return reconcile_each(session, pairs=pairs, now=now, policy=policy).changed
+
+
+def reconcile_each(session: Session, *, pairs: Collection[CustomerDay], now: datetime, policy: Policy) -> Reconciled:
+    """As `reconcile_customer_days`, and which days failed. One that fails (a bug, a row nobody can read) leaves nothing behind, is
+    logged and put off, and holds up no other: its day's customers are then taken one by one."""
     changed: list[str] = []
+    failed: set[CustomerDay] = set()
     for day, customers in _by_day(_with_neighbours(session, pairs, policy)):
-        here = people.sharing_a_line(session, customer_ids=customers)
-        facts = _facts_of_customers(session, here, day, policy)
-        changed += _reconcile(session, facts, here, (day, day + timedelta(days=1)), now, policy)
-    return tuple(changed)
+        together = attempt(session, work=partial(_reconcile_day, session, customers, day, now, policy))
+        if isinstance(together, Done):
+            changed += together.value
+            continue
+        for customer in sorted(customers):
+            alone = attempt(session, work=partial(_reconcile_day, session, frozenset({customer}), day, now, policy))
+            if isinstance(alone, Done):
+                changed += alone.value
+            else:
+                _LOG.error("%s on %s cannot be reconciled", customer, day, exc_info=alone.error)
+                failed.add((customer, day))
+    if failed:
+        _LOG.error("%d customer-days are put off: their evidence could not be reconciled", len(failed))
+        ingest_state.queue_reconcile(session, pairs=failed, now=now + PUT_OFF)
+    return Reconciled(changed=tuple(changed), failed=frozenset(failed))
+
+
+def _reconcile_day(
+    session: Session, customers: frozenset[CustomerId], day: date, now: datetime, policy: Policy
+) -> tuple[str, ...]:
+    here = people.sharing_a_line(session, customer_ids=customers)
+    facts = _facts_of_customers(session, here, day, policy)
+    return _reconcile(session, facts, here, (day, day + timedelta(days=1)), now, policy)
 
 
 def reconcile_days(

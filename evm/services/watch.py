@@ -1,9 +1,12 @@
 """The watch: once a second the deadlines that have come are judged, and what was not kept becomes alerts and outbox rows, in one
 transaction. Not the rules (evm.domain.alerts) and not the sending (notify). Absence is not an event: everything starts from a row."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +22,7 @@ from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services.alarms import raise_drafts
 from evm.services.blind import LOOK_AGAIN_AFTER, blind_since, page_blindness
-from evm.services.reconcile import reconcile_customer_days
+from evm.services.reconcile import reconcile_customer_days, reconcile_each
 from evm.store import alerts as alert_store
 from evm.store import deadlines as deadline_store
 from evm.store import evidence as log
@@ -27,11 +30,14 @@ from evm.store import ingest_state, people, plans, visits
 from evm.store.alerts import ACKNOWLEDGED, CLOSED, OPEN, HistoryEntry
 from evm.store.deadlines import DeadlineRow
 from evm.store.evidence import Presence
+from evm.store.savepoint import Done, attempt
 
 CustomerDay = tuple[CustomerId, date]
 DEADLINES_A_ROUND = 500
 CONCLUDED_AT_ONCE_MAX = 200
 QUEUE_ROWS_MAX = 100_000
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class AlertNotOpen(ValueError):  # noqa: N818 -- named for what is wrong
@@ -50,6 +56,7 @@ class _Facts:
     newest: Mapping[VisitId, Visit]
     absences: Sequence[Absence]
     seen: Sequence[Presence]
+    unreadable: Collection[VisitId]
 
 
 def sweep(session: Session, *, now: datetime, policy: Policy) -> tuple[int, ...]:
@@ -96,12 +103,12 @@ def _round(
 ) -> tuple[tuple[int, ...], set[CustomerDay]]:
     """Judge these deadlines: the ids of the alerts raised, and the customers' days whose visits have to say what became of them."""
     planned = {v.visit_id: v for v in plans.planned_visits_of(session, visit_ids={d.visit_id for d in due})}
-    _reconcile_what_waits(session, planned.values(), now, policy)
-    judged = _judged(session, due, planned, now, policy)
+    failed = _reconcile_what_waits(session, planned.values(), now, policy)
+    judged = _judged(session, due, planned, failed, now, policy)
     doubtful = _with_evidence_near(session, [d for d, j in judged.items() if j.drafts], planned, policy)
     if doubtful:
-        reconcile_customer_days(session, pairs=doubtful, now=now, policy=policy)
-        judged = _judged(session, due, planned, now, policy)
+        failed |= reconcile_each(session, pairs=doubtful, now=now, policy=policy).failed
+        judged = _judged(session, due, planned, failed, now, policy)
     judged, paged = _unconfirmed(session, judged, planned, now, policy)
     verdicts = {d.deadline_id: j.verdict.value for d, j in judged.items() if j.verdict is not Verdict.WAIT}
     mine = deadline_store.judge(session, verdicts=verdicts, now=now)
@@ -143,11 +150,12 @@ def _judged(
     session: Session,
     due: Sequence[DeadlineRow],
     planned: Mapping[VisitId, PlannedVisit],
+    failed: Collection[CustomerDay],
     now: datetime,
     policy: Policy,
 ) -> dict[DeadlineRow, Judgement]:
     """The judgement of each deadline on what is reconciled; those to be looked at again are put off to when that is."""
-    facts = _facts(session, due, planned, now, policy)
+    facts = _facts(session, due, planned, failed, now, policy)
     situations = {d: _situation(d, facts, policy) for d in due}
     judged = {d: _unless_away(d, judge(situation, now=now), facts) for d, situation in situations.items()}
     waiting = {d.deadline_id: overdue_at(situations[d]) for d, j in judged.items() if j.verdict is Verdict.WAIT}
@@ -181,22 +189,49 @@ def _with_evidence_near(
     )
 
 
-def _reconcile_what_waits(session: Session, planned: Collection[PlannedVisit], now: datetime, policy: Policy) -> None:
-    """Evidence that is stored counts, reconciled or not: a visit must not be alerted because a queue was long."""
+def _reconcile_what_waits(
+    session: Session, planned: Collection[PlannedVisit], now: datetime, policy: Policy
+) -> frozenset[CustomerDay]:
+    """Evidence that is stored counts, reconciled or not: a visit must not be alerted because a queue was long. Answers the days that
+    cannot be reconciled."""
     customers = people.sharing_a_line(session, customer_ids={v.customer_id for v in planned})
     pairs = ingest_state.take_reconcile(session, limit=QUEUE_ROWS_MAX, customer_ids=customers)
-    reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
+    return reconcile_each(session, pairs=pairs, now=now, policy=policy).failed
+
+
+def _newest(session: Session, visit_ids: Collection[VisitId]) -> tuple[dict[VisitId, Visit], set[VisitId]]:
+    """What was concluded of these visits, and those of which nobody can read it."""
+    together = attempt(session, work=partial(visits.newest_of, session, visit_ids=visit_ids))
+    if isinstance(together, Done):
+        return together.value, set()
+    newest: dict[VisitId, Visit] = {}
+    unreadable: set[VisitId] = set()
+    for visit_id in sorted(visit_ids):
+        alone = attempt(session, work=partial(visits.newest_of, session, visit_ids=[visit_id]))
+        if isinstance(alone, Done):
+            newest |= alone.value
+        else:
+            _LOG.error("the stored visit %s cannot be read", visit_id, exc_info=alone.error)
+            unreadable.add(visit_id)
+    return newest, unreadable
 
 
 def _facts(
-    session: Session, due: Sequence[DeadlineRow], planned: Mapping[VisitId, PlannedVisit], now: datetime, policy: Policy
+    session: Session,
+    due: Sequence[DeadlineRow],
+    planned: Mapping[VisitId, PlannedVisit],
+    failed: Collection[CustomerDay],
+    now: datetime,
+    policy: Policy,
 ) -> _Facts:
     starts = [v.start for v in planned.values()]
-    newest = visits.newest_of(session, visit_ids=planned.keys())
+    newest, unreadable = _newest(session, planned.keys())
+    unreadable |= {v.visit_id for v in planned.values() if _customer_day(v, policy) in failed} if failed else set()
     return _Facts(
         planned=planned,
         newest=newest,
         seen=_seen_since(session, due, newest, now, policy),
+        unreadable=unreadable,
         absences=plans.absences(
             session,
             customer_ids={v.customer_id for v in planned.values()},
@@ -243,6 +278,7 @@ def _situation(d: DeadlineRow, facts: _Facts, policy: Policy) -> Situation:
         planned=facts.planned.get(d.visit_id),
         visit=facts.newest.get(d.visit_id),
         worker_seen_at=_seen_elsewhere_at(d, facts),
+        is_unreadable=d.visit_id in facts.unreadable,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import CustomerId, DeviceId, ProviderId
@@ -216,18 +216,31 @@ def queue_reconcile(session: Session, *, pairs: Collection[tuple[CustomerId, dat
 
 
 def take_reconcile(
-    session: Session, *, limit: int, customer_ids: Collection[CustomerId] | None = None
+    session: Session,
+    *,
+    limit: int,
+    customer_ids: Collection[CustomerId] | None = None,
+    ready_at: datetime | None = None,
 ) -> frozenset[tuple[CustomerId, date]]:
-    """Remove up to `limit` of the oldest requests (of these customers) and answer their distinct pairs. They come back if the
-    caller's transaction does not commit; on PostgreSQL two takers never get the same row."""
+    """Remove up to `limit` of the oldest requests (of these customers, without those put off beyond `ready_at`) and answer their
+    distinct pairs. They come back if the caller's transaction does not commit; on PostgreSQL two takers never get the same row."""
     c = t.reconcile_queue.c
     query = select(c.queue_id, c.customer_id, c.care_day).order_by(c.queue_id).limit(limit)
     if customer_ids is not None:
         query = query.where(c.customer_id.in_(sorted(set(customer_ids))))
+    if ready_at is not None:
+        query = query.where(c.queued_at <= ready_at)
     rows = session.execute(query.with_for_update(skip_locked=True)).all()
     if rows:
         session.execute(delete(t.reconcile_queue).where(c.queue_id.in_([r.queue_id for r in rows])))
     return frozenset((CustomerId(r.customer_id), r.care_day) for r in rows)
+
+
+def reconcile_put_off(session: Session, *, now: datetime) -> int:
+    """How many customer-days are put off, because they could not be reconciled."""
+    c = t.reconcile_queue.c
+    waiting = select(c.customer_id, c.care_day).where(c.queued_at > now).distinct().subquery()
+    return session.execute(select(func.count()).select_from(waiting)).scalar_one()
 
 
 def reconcile_backlog(session: Session) -> bool:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -15,7 +16,7 @@ from evm.domain.policy import Policy
 from evm.domain.visit import VisitOutcome
 from evm.services import receive, reconcile, watch
 from evm.services.receive import Incoming
-from evm.store import alerts, deadlines, outbox, plans, visits
+from evm.store import alerts, deadlines, ingest_state, outbox, plans, visits
 from tests import factories
 from tests.factories import NINE, claim, planned_visit
 
@@ -298,3 +299,67 @@ def test_a_refused_visit_with_medicine_is_an_alert_now(
     publish(seeded, planned_visit("v1", risk=risk, tasks=tasks))
     bring(seeded, claim(EventKind.CUSTOMER_REFUSED, at=at(4), visit="v1" if named else None))
     assert [alert.kind for alert in alerts.alert_list(seeded)] == expected
+
+
+def break_reconciliation_of(monkeypatch: pytest.MonkeyPatch, customer: str) -> None:
+    """As a bug, or a row nobody can read, would."""
+    real = reconcile._facts_of_customers
+
+    def facts(session: Session, customers: frozenset[str], *rest: Any) -> Any:
+        if customer in customers:
+            raise KeyError("a kind nobody knows")
+        return real(session, customers, *rest)
+
+    monkeypatch.setattr(reconcile, "_facts_of_customers", facts)
+
+
+def test_a_customer_day_that_fails_holds_up_no_other_and_is_kept(
+    seeded: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One customer's broken row would stop every visit of every provider from being concluded, silently."""
+    publish(seeded, planned_visit("v1"), planned_visit("v2", customer="c2", start=at(90)))
+    bring(seeded, claim(at=at(1), worker="w2"), claim(at=at(91), tag="tag-c2"))
+    with monkeypatch.context() as broken:
+        break_reconciliation_of(broken, "c1")
+        assert reconcile.run_pending(seeded, now=at(92), policy=POLICY) == 2
+        assert reconcile.run_pending(seeded, now=at(92), policy=POLICY) == 0  # put off: no busy loop
+        assert visits.newest_of(seeded, visit_ids=["v1", "v2"]).keys() == {"v2"}
+        assert ingest_state.reconcile_put_off(seeded, now=at(92)) == 1
+    assert reconcile.run_pending(seeded, now=at(94), policy=POLICY) == 1
+    assert visits.newest_of(seeded, visit_ids=["v1"])["v1"].slots[0].attendance is not None
+    assert ingest_state.reconcile_put_off(seeded, now=at(94)) == 0
+
+
+def test_a_deadline_whose_evidence_cannot_be_read_alerts_and_says_so(
+    seeded: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence is the worst outcome: a bug must page a person, not swallow the deadline nor stop the others."""
+    publish(seeded, planned_visit("v1"), planned_visit("v2", customer="c2"))
+    bring(seeded, claim(at=at(1), worker="w2"))
+    break_reconciliation_of(monkeypatch, "c1")
+    raised = watch.sweep(seeded, now=at(60), policy=POLICY)
+    found = {(a.visit, a.stage): a.words for a in alerts.alert_list(seeded) if a.alert_id in raised}
+    assert found.keys() == {("v1", "warn"), ("v1", "missed"), ("v2", "warn"), ("v2", "missed")}
+    assert found["v1", "missed"] == (
+        "The evidence about the visit planned for 09:00 could not be read: ring to make sure."
+    )
+    assert "Nobody has checked in" in found["v2", "missed"]
+    assert sweep(seeded, 61) == []
+    assert ingest_state.reconcile_put_off(seeded, now=at(60)) == 1
+
+
+def test_a_stored_visit_nobody_can_read_alerts_too(seeded: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was concluded earlier may be what is broken."""
+    publish(seeded, planned_visit("v1"), planned_visit("v2", customer="c2"))
+    bring(seeded, claim(at=at(1)), claim(at=at(2), worker="w2", tag="tag-c2"))
+    real = visits.newest_of
+
+    def newest_of(session: Session, *, visit_ids: Any) -> Any:
+        if "v1" in visit_ids:
+            raise ValueError("not an outcome")
+        return real(session, visit_ids=visit_ids)
+
+    monkeypatch.setattr(visits, "newest_of", newest_of)
+    assert sweep(seeded, 60) == [("missed visit", "warn", 0), ("missed visit", "missed", 0)]
+    said = [a for a in alerts.alert_list(seeded) if "could not be read" in a.words]
+    assert [(a.visit, a.stage) for a in said] == [("v1", "warn"), ("v1", "missed")]

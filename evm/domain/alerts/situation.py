@@ -29,7 +29,8 @@ class Situation:
     """Either a deadline that has come (`deadline`, its `planned` visit and the `visit` as reconciled from everything stored, None if
     it never was), or an `event` that was just stored (with the codes of its customer's time-critical tasks, and of those at stake when
     it says that the customer refused the visit). `worker_seen_at`: when the slot's worker, still checked in there, was last heard of
-    checking in or out elsewhere. `zone` is for words."""
+    checking in or out elsewhere. `is_unreadable`: evidence is stored that could not be reconciled, so that `visit` may be of before.
+    `zone` is for words."""
 
     zone: str
     deadline: Deadline | None = None
@@ -39,6 +40,7 @@ class Situation:
     time_critical_tasks: frozenset[str] = frozenset()
     refused_tasks: frozenset[str] = frozenset()
     worker_seen_at: datetime | None = None
+    is_unreadable: bool = False
 
     def attendance(self) -> Attendance | None:
         """Who is, or was, in the deadline's slot."""

@@ -1,5 +1,6 @@
 """Missed visit: a slot's deadline came and nobody has checked in to it. Any claim of attendance quiets it, whatever its grade
-(protocol.md); one of two workers coming does not quiet the other's slot. Not an unverified attendance, which has its own rule."""
+(protocol.md); one of two workers coming does not quiet the other's slot; evidence that cannot be read quiets nothing. Not an unverified
+attendance, which has its own rule."""
 
 from datetime import datetime
 from typing import Final
@@ -45,6 +46,8 @@ def drafts(situation: Situation, _now: datetime) -> tuple[AlertDraft, ...]:
     minutes = seconds_between(planned.start, deadline.due_at) // 60
     slot = f" (worker {deadline.slot + 1} of {planned.workers_needed})" if planned.workers_needed > 1 else ""
     words = f"Nobody has checked in{slot} {minutes} minutes after the planned start of {start:%H:%M}."
+    if situation.is_unreadable:
+        words = f"The evidence about the visit planned for {start:%H:%M}{slot} could not be read: ring to make sure."
     rostered = planned.rostered[deadline.slot] if deadline.slot < len(planned.rostered) else None
     pages = deadline.stage is not Stage.WARN
     return (about_slot(situation, kind=AlertKind.MISSED_VISIT, words=words, pages=pages, worker=rostered),)
