@@ -166,11 +166,21 @@ class Doorkeeper(BrokerProtocolHandler):
         return handler, session
 
 
+class SteadySubscriptions(dict[str, list[tuple[MqttSession, int]]]):
+    """Who subscribes to what, gone through as it stood when the going began. amqtt goes through its own while it waits for others:
+    a client that came or went in that moment cost a message that its publisher had been told was delivered."""
+
+    def items(self) -> Any:
+        """A copy: filters, each with its subscribers."""
+        return [(topic_filter, list(subscribers)) for topic_filter, subscribers in super().items()]
+
+
 class TidyBroker(Broker):
-    """amqtt's broker, which leaves no connection open behind it when it is shut down."""
+    """amqtt's broker, which delivers while clients come and go, and leaves no connection open behind it when it is shut down."""
 
     def __init__(self, config: BrokerConfig, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(config, loop=loop)
+        self._subscriptions = SteadySubscriptions()
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def stream_connected(
