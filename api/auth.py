@@ -48,7 +48,7 @@ class Right(StrEnum):
 
 
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
-    Role.WORKER: frozenset({Right.SEE_VISITS}),
+    Role.WORKER: frozenset({Right.SEE_VISITS, Right.SEE_FINDINGS}),
     Role.BRANCH: frozenset(
         {
             Right.SEE_VISITS,

@@ -14,6 +14,7 @@ from api.problems import Problem
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 VisitKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9:-]{1,80}$")]
 AlertNumber = Annotated[int, Field(ge=1, le=2**62)]
+FlagNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 CARE_DAY_FIRST: Final = date(2020, 1, 1)
 CARE_DAY_LAST: Final = date(2099, 12, 31)
 CareDay = Annotated[date, Field(ge=CARE_DAY_FIRST, le=CARE_DAY_LAST)]
@@ -67,6 +68,7 @@ __all__ = [
     "CARE_DAY_LAST",
     "AlertNumber",
     "CareDay",
+    "FlagNumber",
     "Id",
     "PageNumber",
     "PageQuery",

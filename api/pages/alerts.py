@@ -102,8 +102,10 @@ def _list_facts(request: Request, query: AlertsQuery, viewer: Viewer) -> dict[st
 
 def line(row: AlertRow) -> dict[str, Any]:
     """An alert with its risk and state in words."""
+    people = ((row.customer_id, row.customer_name), (row.worker_id, row.worker_name))
     return {
         "alert": row,
+        "said": words.with_names(row.words, names={who: name for who, name in people if who and name}),
         "risk": words.status_of(words.RISKS, row.risk),
         "state": words.status_of(words.ALERT_STATES, row.state),
         "stage": words.STAGES.get(row.stage or ""),

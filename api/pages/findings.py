@@ -4,16 +4,21 @@ pay follows from it."""
 import re
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import Field, StringConstraints
 from sqlalchemy.orm import Session
 
+from api import auth
 from api.auth import FindingViewer, Viewer
 from api.pages.paging import href, pages
 from api.pages.render import render
-from api.query import PageQuery
+from api.problems import not_found
+from api.query import FlagNumber, PageQuery, Strict
 from api.site import site_of
 from evm.domain.finding import FindingCode
 from evm.domain.policy import Policy
+from evm.store import visits
 from evm.store.screens import findings
 from evm.store.screens.findings import FlagRow
 
@@ -31,6 +36,13 @@ class FindingsQuery(PageQuery):
     kind: Literal["", "worker", "roster"] = ""
 
 
+class ReplyForm(Strict):
+    """What the worker answers."""
+
+    csrf_token: Annotated[str, Field(max_length=200)]
+    words: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+
 @router.get("/findings")
 def findings_page(request: Request, query: Annotated[FindingsQuery, Query()], viewer: FindingViewer) -> Response:
     site = site_of(request)
@@ -40,8 +52,25 @@ def findings_page(request: Request, query: Annotated[FindingsQuery, Query()], vi
             for kind in KINDS
             if query.kind in {"", kind}
         ]
-    facts = {"tables": tables, "kind": query.kind, "thresholds": thresholds(site.policy)}
+    facts = {
+        "may_reply": viewer.scope.worker_id is not None,
+        "tables": tables,
+        "kind": query.kind,
+        "thresholds": thresholds(site.policy),
+    }
     return render(request, template="findings.html", facts=facts)
+
+
+@router.post("/findings/{flag_id}/reply")
+def reply(request: Request, flag_id: FlagNumber, form: Annotated[ReplyForm, Form()], viewer: FindingViewer) -> Response:
+    """The worker's own words about a finding; the newest stand beside it."""
+    auth.check_same_site(request)
+    auth.check_csrf(viewer, token=form.csrf_token)
+    with site_of(request).sessions.begin() as session:
+        if not findings.may_reply(session, scope=viewer.scope, flag_id=flag_id):
+            raise not_found()
+        visits.reply_to_flag(session, flag_id=flag_id, reply=form.words)
+    return RedirectResponse(f"/findings#flag-{flag_id}", status_code=303)
 
 
 def _table(session: Session, *, kind: str, query: FindingsQuery, viewer: Viewer, rows: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """How values read to a person: money, durations, statuses, grades. Not what they are worth (evm.domain)."""
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,6 +135,14 @@ def plain(text: str | None) -> str:
 
 
 _TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+
+
+def with_names(sentence: str, *, names: Mapping[str, str]) -> str:
+    """A sentence with "worker w-12" and "customer c-067" said by name, of those whose names are known."""
+    return _PERSON.sub(lambda found: names.get(found[1], found[0]), sentence)
+
+
+_PERSON: Final = re.compile(r"\b(?:[Ww]orker|[Cc]ustomer) ([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)(?![a-z0-9-])")
 
 
 def duration(seconds: int | None) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, and_, false, func, select
+from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import Session
 
-from evm.store.screens.scope import Scope, of_place
+from evm.store.screens.scope import Scope, of_place, of_worker
 from evm.store.tables.people import care_workers, customers, providers
 from evm.store.tables.plans import planned_visits
 from evm.store.tables.visits import worker_flags
@@ -66,6 +66,17 @@ def flags(session: Session, *, scope: Scope, code: str, limit: int, offset: int)
     )
 
 
+def may_reply(session: Session, *, scope: Scope, flag_id: int) -> bool:
+    """Whether this flag is about the reader themselves: nobody replies for another."""
+    if scope.nothing or scope.worker_id is None:
+        return False
+    own = worker_flags.c
+    return (
+        session.execute(select(own.flag_id).where(own.flag_id == flag_id, own.worker_id == scope.worker_id)).first()
+        is not None
+    )
+
+
 def customers_of_visits(session: Session, *, scope: Scope, visit_ids: Collection[str]) -> dict[str, str]:
     """Names of the customers of these planned visits, of those that the scope covers."""
     rows = session.execute(
@@ -74,13 +85,13 @@ def customers_of_visits(session: Session, *, scope: Scope, visit_ids: Collection
         .where(
             planned_visits.c.visit_id.in_(sorted(visit_ids)),
             of_place(scope, provider=planned_visits.c.provider_id, locality=planned_visits.c.locality_id),
+            of_worker(scope, visit_id=planned_visits.c.visit_id, visit_key=planned_visits.c.visit_id),
         )
     )
     return {row.visit_id: row.name for row in rows}
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
-    """Flags of the scope's provider about workers of its localities; a worker's own are not shown here."""
-    if scope.worker_id is not None:
-        return false()
-    return of_place(scope, provider=worker_flags.c.provider_id, locality=care_workers.c.locality_id)
+    """Flags of the scope's provider about workers of its localities; to a worker, their own."""
+    own = worker_flags.c.worker_id == scope.worker_id if scope.worker_id is not None else true()
+    return and_(of_place(scope, provider=worker_flags.c.provider_id, locality=care_workers.c.locality_id), own)
