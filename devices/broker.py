@@ -36,6 +36,8 @@ from evm.store.database import reading_factory
 
 REVOKED_SECONDS_MAX: Final = 30.0
 START_SECONDS_MAX: Final = 20.0
+CONNECT_SECONDS_MAX: Final = 10.0
+"""Who has not said by then who it is, is cut off: a connection costs us more than it costs a stranger."""
 PACKET_BYTES_MAX: Final = 65_536
 """As Mosquitto's max_packet_size in the shipped configuration."""
 
@@ -156,9 +158,10 @@ class Doorkeeper(BrokerProtocolHandler):
     async def init_from_connect(cls, reader: Any, writer: Any, plugins_manager: Any, loop: Any = None) -> Any:
         """The handler and session of a CONNECT whose credential is good. Raises amqtt's MQTTError after a CONNACK "not authorised"."""
         try:
-            handler, session = await super().init_from_connect(reader, writer, plugins_manager, loop)
-        except OversizedPacketError as error:
-            raise MQTTError(str(error)) from error
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                handler, session = await super().init_from_connect(reader, writer, plugins_manager, loop)
+        except (OversizedPacketError, TimeoutError) as error:
+            raise MQTTError(f"no CONNECT: {error}") from error
         answers = await plugins_manager.map_plugin_auth(session=session)
         if not answers or not all(answers.values()):
             await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)

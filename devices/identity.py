@@ -4,6 +4,7 @@ Not what they may say where (devices.topics) and not people's sign-ins (api.auth
 Passwords are 192 random bits, so that the hash needs no slow stretching: it is checked at every reconnect of every phone."""
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import json
@@ -107,10 +108,19 @@ def server_credential(*, directory: Path, name: str) -> Credential:
     if not is_id(name) or not name.startswith(SERVER_PREFIXES):
         raise UnknownServerError(f"{name!r} is no server's name: it begins with one of {', '.join(SERVER_PREFIXES)}")
     known = _read(directory)
-    if name not in known:
-        known[name] = new_password()
-        write_privately(directory / CREDENTIALS_FILE, json.dumps(known, indent=1, sort_keys=True))
-    return Credential(username=name, password=known[name])
+    return Credential(username=name, password=known[name] if name in known else _added(directory, name))
+
+
+def _added(directory: Path, name: str) -> str:
+    """Make a password for `name`, one process at a time: of two that start at once on a new directory both must know the same."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / f".{CREDENTIALS_FILE}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _read(directory)
+        if name not in known:
+            known[name] = new_password()
+            write_privately(directory / CREDENTIALS_FILE, json.dumps(known, indent=1, sort_keys=True))
+        return known[name]
 
 
 def server_credentials(*, directory: Path) -> tuple[Credential, ...]:

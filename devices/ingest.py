@@ -305,4 +305,5 @@ def _refused(received: Received, unreadable: Unreadable) -> Refused:
         reason=unreadable.reason,
         words=unreadable.words,
         security=unreadable.security,
+        sequence=unreadable.sequence,
     )

@@ -18,7 +18,7 @@ _BRACKETS: Final = re.compile(r"[][{}]")
 
 class Refused(Exception):  # noqa: N818 -- a refusal with a reason, as the protocol names it
     """This message is refused: `reason` is the code the receipt carries, `words` what a person reads. `security` marks an attempt
-    to speak for another; `event_id` and `sha256` are filled in as far as the message could be read."""
+    to speak for another; `event_id`, `sequence` and `sha256` are filled in as far as the message could be read."""
 
     def __init__(self, reason: str, words: str, *, security: bool = False) -> None:
         super().__init__(f"{reason}: {words}")
@@ -26,6 +26,7 @@ class Refused(Exception):  # noqa: N818 -- a refusal with a reason, as the proto
         self.words = words
         self.security = security
         self.event_id: str | None = None
+        self.sequence: int | None = None
         self.sha256: str | None = None
 
 

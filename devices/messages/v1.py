@@ -221,7 +221,7 @@ def decode_event(payload: bytes) -> Event:
         return read(Event, value)
     except Refused as refused:
         refused.sha256 = sha256_hex(payload)
-        refused.event_id = _readable_id(value)
+        refused.event_id, refused.sequence = _readable_id(value), _readable_sequence(value)
         raise
 
 
@@ -260,6 +260,12 @@ def _readable_id(value: Any) -> str | None:
     """The event id of a refused event, so that its phone knows which one is meant; None unless it is a well-formed one."""
     found = value.get("event_id") if isinstance(value, dict) else None
     return found if isinstance(found, str) and _UUID.fullmatch(found) else None
+
+
+def _readable_sequence(value: Any) -> int | None:
+    """The sequence number of a refused event, so that it leaves no gap; None unless it is one."""
+    found = value.get("sequence") if isinstance(value, dict) else None
+    return found if type(found) is int and 1 <= found <= SEQUENCE_MAX else None
 
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

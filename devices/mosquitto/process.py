@@ -59,10 +59,19 @@ class MosquittoProcess:
         if found is None:
             raise MosquittoMissingError("the program mosquitto is not installed (apt install mosquitto)")
         give_up = time.monotonic() + START_SECONDS_MAX
-        while not self._started(found, give_up):
+        while self._is_taken(give_up) or not self._started(found, give_up):
             if time.monotonic() > give_up or PORT_TAKEN not in self._said():
                 raise RuntimeError(f"mosquitto does not start: {self._said()}")
             time.sleep(0.2)
+
+    def _is_taken(self, give_up: float) -> bool:
+        """Whether somebody else listens there until time is up: ours would end at once, and theirs be taken for it."""
+        while self._listens():
+            if time.monotonic() > give_up:
+                (self.directory / LOG_FILE).write_text(f"{PORT_TAKEN}: {self.host}:{self.port}\n", encoding="utf-8")
+                return True
+            time.sleep(0.05)
+        return False
 
     def _started(self, found: str, give_up: float) -> bool:
         """Whether it listens; False when it ended, or did not listen in time and was ended."""

@@ -25,6 +25,7 @@ def decode(message: bytes, sender: Sender, received_at: datetime) -> tuple[Decod
         position = _position(envelope, event)
     except Refused as refused:
         refused.event_id, refused.sha256 = event.event_id, sha256
+        refused.sequence = None if refused.security else event.sequence
         raise
     return (Decoded(claim=_claim(event, sha256=sha256, position=position), payload=payload),)
 

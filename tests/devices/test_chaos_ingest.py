@@ -4,7 +4,9 @@ import json
 
 import jsonschema
 import pytest
+from typer.testing import CliRunner
 
+from api import cli
 from simulations.chaos import ingest
 from tests.devices.brokers import KINDS, need_mosquitto
 
@@ -21,3 +23,15 @@ def test_ten_kills_amid_a_thousand_events_lose_nothing_and_double_nothing(broker
     assert result["minutes_stored"] == result["minutes_expected"] > 0
     schema = json.loads((ingest.ROOT / "api" / "schema" / "chaos_ingest.json").read_text(encoding="utf-8"))
     jsonschema.validate(result, schema)
+
+
+@pytest.mark.slow
+def test_the_command_prints_one_object_that_fits_its_schema() -> None:
+    """Broken if a script that reads the command's output meets other keys, or words beside them."""
+    said = CliRunner().invoke(
+        cli.app, ["chaos", "ingest", "--kills", "2", "--events", "100", "--broker", "embedded", "--json"]
+    )
+    assert said.exit_code == 0, said.stderr
+    schema = json.loads((ingest.ROOT / "api" / "schema" / "chaos_ingest.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(said.stdout), schema)
+    assert json.loads(said.stdout)["kills"] == 2

@@ -1,7 +1,10 @@
 """Credentials of devices and servers, and the files a Mosquitto reads. Who may use which topic: test_messages and test_transports."""
 
+import os
+import re
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,39 @@ def test_a_servers_credential_is_made_once_and_readable_by_us_alone(tmp_path: Pa
     assert server_credential(directory=tmp_path, name="ingest-2") != first
     assert stat.S_IMODE((tmp_path / identity.CREDENTIALS_FILE).stat().st_mode) == 0o600
     assert [server.username for server in identity.server_credentials(directory=tmp_path)] == ["ingest-1", "ingest-2"]
+
+
+def test_processes_that_start_at_once_know_each_others_credentials(tmp_path: Path) -> None:
+    """Broken if ingest and broker, started together on a new directory, each make a password and never meet."""
+    names = [f"ingest-{number}" for number in range(8)] * 2
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        given = list(pool.map(lambda name: server_credential(directory=tmp_path, name=name), names))
+    assert sorted(set(given), key=lambda made: made.username) == list(identity.server_credentials(directory=tmp_path))
+
+
+def test_the_share_group_is_one_for_all_servers_and_none_that_a_device_could_guess(tmp_path: Path) -> None:
+    """Broken if two ingest processes store everything twice, or a phone can join them."""
+    group = identity.share_group(directory=tmp_path / "a")
+    assert identity.share_group(directory=tmp_path / "a") == group
+    assert identity.share_group(directory=tmp_path / "b") != group
+    assert re.fullmatch(r"ingest-[0-9a-f]{24}", group)
+    password = server_credential(directory=tmp_path / "a", name="ingest-1").password
+    assert password not in group
+
+
+def test_a_sync_after_a_crash_of_mosquitto_signals_no_stranger(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken if SIGHUP, which ends most programs, goes to whoever now has the dead Mosquitto's number."""
+    signalled: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: signalled.append(pid))
+    (tmp_path / mosquitto.PID_FILE).write_text(f"{os.getpid()}\n")
+    with town.sessions() as session:
+        mosquitto.write_files(session, directory=tmp_path, servers=[])
+        assert signalled == []
+        (tmp_path / mosquitto.PID_FILE).write_text("")
+        mosquitto.write_files(session, directory=tmp_path, servers=[])
+    assert signalled == []
 
 
 @pytest.mark.parametrize("name", ["admin", "ingest-1.p1", "INGEST-1", "", "kindly.p1"])

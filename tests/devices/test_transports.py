@@ -3,6 +3,7 @@ may not, and what an interruption loses (nothing). What is delivered is looked a
 
 import json
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -357,6 +358,22 @@ def test_an_oversized_first_packet_is_not_read(site: Site) -> None:
     settle(site)
 
 
+@pytest.mark.parametrize("said", [b"", b"\x10\x20\x00\x04MQTT"])
+def test_a_connection_that_does_not_say_who_it_is_is_cut_off(
+    town: Town, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Broken if a stranger can hold the embedded broker's connections open for nothing."""
+    monkeypatch.setattr(broker_module, "CONNECT_SECONDS_MAX", 0.3)
+    broker = broker_module.EmbeddedBroker(sessions=town.sessions, servers=[])
+    broker.start()
+    try:
+        with socket.create_connection(("127.0.0.1", broker.port), timeout=10) as stranger:
+            stranger.sendall(said)
+            assert closed_by_peer(stranger)
+    finally:
+        broker.stop()
+
+
 def closed_by_peer(sock: socket.socket) -> bool:
     try:
         return sock.recv(64) == b""
@@ -379,6 +396,23 @@ def test_a_devices_birth_and_last_will_are_kept_as_its_state(site: Site) -> None
     assert eventually(lambda: state() == "offline")
     assert site.stored() == ()
     assert site.town.quarantined() == ()
+
+
+@pytest.mark.mosquitto
+def test_a_port_that_somebody_else_holds_is_waited_for_and_theirs_is_not_taken_for_ours(
+    town: Town, tmp_path: Path
+) -> None:
+    """Broken if a Mosquitto that ended because its port was taken counts as started."""
+    need_mosquitto()
+    with Site(kind="mosquitto", town=town, directory=tmp_path) as site, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        site.port = other.getsockname()[1]
+        release = threading.Timer(0.5, other.close)
+        release.start()
+        site.start_broker()
+        release.join()
+        assert site.plain("ingest-1", site.credential.password).connect()
 
 
 def transition(*, seconds_ago: int = 0) -> bytes:
