@@ -1,18 +1,25 @@
-"""How far each device's numbered events are stored, and how its clock stood when it was last live. Not the receipts that say so."""
+"""How far each device's numbered events are stored, how its clock stood when it was last live, and who uses it. Not the receipts that
+say so. An event refused for good counts as being there: its device will never send it again, and asking for it would never end."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from evm.domain.evidence import Claim
-from evm.domain.ids import DeviceId, ProviderId
+from evm.domain.evidence import Claim, Evidence
+from evm.domain.finding import FindingCode
+from evm.domain.ids import DeviceId, ProviderId, WorkerId
+from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.store import evidence as log
 from evm.store import ingest_state
+from evm.store.evidence import NewRow
 from evm.store.ingest_state import Progress
+from evm.store.people import DeviceRow
 
 DeviceKey = tuple[ProviderId, DeviceId]
+User = tuple[WorkerId, date]
 
 
 def live_offsets(claims: Sequence[Claim], *, now: datetime, policy: Policy) -> dict[DeviceKey, float]:
@@ -26,8 +33,33 @@ def live_offsets(claims: Sequence[Claim], *, now: datetime, policy: Policy) -> d
     return {key: (captured_at - now).total_seconds() for key, captured_at in newest.items()}
 
 
-def advance(session: Session, *, claims: Sequence[Claim], now: datetime, policy: Policy) -> None:
-    """Move each device's progress on by a batch that has just been appended."""
+def flag_second_users(
+    rows: Sequence[NewRow],
+    *,
+    progress: Mapping[DeviceKey, Progress],
+    devices: Mapping[DeviceKey, DeviceRow],
+    policy: Policy,
+) -> list[NewRow]:
+    """The rows, flagged where one worker's own device is used by a second one on the same care day. A device enrolled for nobody in
+    particular (a landline, an office's tablet) is meant for many."""
+    users = _users_known(progress)
+    flagged = []
+    for row in rows:
+        event = row.evidence
+        device = devices.get((event.provider, event.device))
+        is_second = _note_user(users, event=event, policy=policy)
+        if is_second and device is not None and device.worker is not None:
+            flags = tuple(sorted({*event.flags, FindingCode.MANY_WORKERS_ON_DEVICE.value}))
+            flagged.append(replace(row, evidence=replace(event, flags=flags)))
+        else:
+            flagged.append(row)
+    return flagged
+
+
+def advance(
+    session: Session, *, claims: Sequence[Claim], events: Sequence[Evidence] = (), now: datetime, policy: Policy
+) -> None:
+    """Move each device's progress on by a batch that has just been appended; `events` is what was new in it."""
     numbers: dict[DeviceKey, set[int]] = {}
     for claim in claims:
         found = numbers.setdefault((claim.provider, claim.device), set())
@@ -40,7 +72,34 @@ def advance(session: Session, *, claims: Sequence[Claim], now: datetime, policy:
         key: _moved(known.get(key), found | set(stored.get(key, ())), offsets.get(key), now)
         for key, found in numbers.items()
     }
+    users = _users_known(known)
+    for event in events:
+        _note_user(users, event=event, policy=policy)
+    moved = _without_refused(session, moved)
+    moved = {key: _used_by(p, users.get(key)) for key, p in moved.items()}
     ingest_state.set_progress(session, progress=moved, known=set(known))
+
+
+def _used_by(progress: Progress, user: User | None) -> Progress:
+    return progress if user is None else replace(progress, worker=user[0], worker_day=user[1])
+
+
+def _without_refused(session: Session, moved: Mapping[DeviceKey, Progress]) -> dict[DeviceKey, Progress]:
+    """Gaps that begin with events refused for good are closed as far as they go."""
+    open_from = {key: p.contiguous_sequence for key, p in moved.items() if next_missing(p) is not None}
+    refused = ingest_state.refused_sequences(session, after=open_from) if open_from else {}
+    closing = {key: open_from[key] for key, numbers in refused.items() if open_from[key] + 1 in numbers}
+    stored = log.sequences_after(session, after=closing)
+    return dict(moved) | {key: _closed(moved[key], refused[key] | set(stored.get(key, ()))) for key in closing}
+
+
+def _closed(progress: Progress, present: set[int]) -> Progress:
+    contiguous = progress.contiguous_sequence
+    while contiguous + 1 in present:
+        contiguous += 1
+    return replace(
+        progress, contiguous_sequence=contiguous, highest_sequence=max(progress.highest_sequence, contiguous)
+    )
 
 
 def next_missing(progress: Progress | None) -> int | None:
@@ -64,13 +123,27 @@ def _beyond_a_gap(
 
 def _moved(progress: Progress | None, numbers: set[int], offset_seconds: float | None, now: datetime) -> Progress:
     before = progress or Progress(contiguous_sequence=0, highest_sequence=0, last_received_at=now)
-    contiguous = before.contiguous_sequence
-    while contiguous + 1 in numbers:
-        contiguous += 1
-    return Progress(
-        contiguous_sequence=contiguous,
+    moved = replace(
+        before,
         highest_sequence=max((before.highest_sequence, *numbers)),
         last_received_at=now,
         offset_seconds=before.offset_seconds if offset_seconds is None else offset_seconds,
-        status=before.status,
     )
+    return _closed(moved, numbers)
+
+
+def _users_known(progress: Mapping[DeviceKey, Progress]) -> dict[DeviceKey, User]:
+    """Who used each device first on its newest day."""
+    return {key: (p.worker, p.worker_day) for key, p in progress.items() if p.worker and p.worker_day}
+
+
+def _note_user(users: dict[DeviceKey, User], *, event: Evidence, policy: Policy) -> bool:
+    """Keep in `users` who uses the event's device; whether it is another worker than the first one of the event's care day."""
+    if event.worker is None:
+        return False
+    key, day = (event.provider, event.device), care_day(event.at, zone=policy.zone)
+    known = users.get(key)
+    if known is None or known[1] < day:
+        users[key] = (event.worker, day)
+        return False
+    return known[1] == day and known[0] != event.worker

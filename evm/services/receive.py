@@ -17,7 +17,7 @@ from evm.domain.ids import CustomerId, DeviceId, ProviderId, WorkerId
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.services import alarms
-from evm.services.device_progress import advance, live_offsets, next_missing
+from evm.services.device_progress import advance, flag_second_users, live_offsets, next_missing
 from evm.services.resolve import Directory, Resolved, load_directory, resolve
 from evm.store import evidence as log
 from evm.store import ingest_state, plans
@@ -39,7 +39,8 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """One message that could not become evidence, kept whole in quarantine. `security`: somebody may be trying something."""
+    """One message that could not become evidence, kept whole in quarantine. `security`: somebody may be trying something. `sequence`:
+    the device's number for it, when it could be read."""
 
     topic: str
     message: bytes
@@ -49,6 +50,7 @@ class Refused:
     reason: str
     words: str
     security: bool = False
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,7 @@ def _quarantine(session: Session, items: Sequence[Incoming | Refused], now: date
             reason=item.reason,
             words=item.words,
             security=item.security,
+            sequence=item.sequence,
         )
         for item in items
         if isinstance(item, Refused)
@@ -189,7 +192,7 @@ def _rows(session: Session, fresh: Sequence[_Fresh], now: datetime, policy: Poli
         rows.append(_row(f, who, context, replayed=fix is not None and fix in seen))
         if fix is not None:
             seen.add(fix)
-    return rows
+    return flag_second_users(rows, progress=context.progress, devices=resolved.devices, policy=policy)
 
 
 def _fix(claim: Claim, worker: WorkerId | None) -> Fix | None:
@@ -296,7 +299,7 @@ def _keep_progress(
     policy: Policy,
 ) -> None:
     claims = [item.claim for _, item in incoming]
-    advance(session, claims=claims, now=now, policy=policy)
+    advance(session, claims=claims, events=[row.evidence for row in rows], now=now, policy=policy)
     channels = {(item.claim.provider, item.claim.event_id): item.channel for _, item in incoming}
     marks = [
         Watermark(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from evm.domain.ids import CustomerId, DeviceId, ProviderId
+from evm.domain.ids import CustomerId, DeviceId, ProviderId, WorkerId
 from evm.store.tables import evidence as t
 from evm.store.writes import insert_new
 
@@ -18,7 +18,8 @@ DeviceKey = tuple[ProviderId, DeviceId]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A message that could not become evidence, kept whole with the reason. `index` is None until stored."""
+    """A message that could not become evidence, kept whole with the reason. `index` is None until stored. `sequence`: that of the
+    device's event, if it could be read: refused for good, it leaves no gap."""
 
     received_at: datetime
     topic: str
@@ -30,6 +31,7 @@ class Quarantined:
     words: str
     security: bool = False
     index: int | None = None
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +39,16 @@ class Progress:
     """How far a device's events are stored: all up to `contiguous_sequence`, the newest `highest_sequence` (0: none numbered yet).
 
     `last_received_at`: when we last heard of it; `status`: "online", "offline" (its last will), or None when it never said.
-    `offset_seconds`: its wall clock less ours when an event last came live; None until one did."""
+    `offset_seconds`: its wall clock less ours when an event last came live; None until one did. `worker`: who used it first on
+    `worker_day`, the newest care day an event of it is of."""
 
     contiguous_sequence: int
     highest_sequence: int
     last_received_at: datetime
     offset_seconds: float | None = None
     status: str | None = None
+    worker: WorkerId | None = None
+    worker_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ def quarantine(session: Session, *, rows: Sequence[Quarantined]) -> None:
             "reason": row.reason,
             "words": row.words,
             "security": row.security,
+            "sequence": row.sequence,
         }
         for row in rows
     ]
@@ -98,9 +104,22 @@ def quarantined(
             words=r.words,
             security=r.security,
             index=r.log_index,
+            sequence=r.sequence,
         )
         for r in session.execute(query)
     )
+
+
+def refused_sequences(session: Session, *, after: Mapping[DeviceKey, int]) -> dict[DeviceKey, set[int]]:
+    """Of each device the sequence numbers above the given one of events that were refused for good."""
+    c = t.quarantine.c
+    found: dict[DeviceKey, set[int]] = {}
+    for (provider, device), low in sorted(after.items()):
+        query = select(c.sequence).where(c.provider_id == provider, c.device_id == device, c.sequence > low)
+        refused = set(session.execute(query).scalars())
+        if refused:
+            found[provider, device] = refused
+    return found
 
 
 def add_challenge(
@@ -136,6 +155,8 @@ def progress(session: Session, *, devices: Collection[DeviceKey]) -> dict[Device
             last_received_at=r.last_received_at,
             offset_seconds=r.offset_seconds,
             status=r.status,
+            worker=r.worker_id,
+            worker_day=r.worker_day,
         )
         for r in (session.execute(query) if devices else ())
         if (r.provider_id, r.device_id) in devices
@@ -153,6 +174,8 @@ def set_progress(session: Session, *, progress: Mapping[DeviceKey, Progress], kn
             "last_received_at": p.last_received_at,
             "offset_seconds": p.offset_seconds,
             "status": p.status,
+            "worker_id": p.worker,
+            "worker_day": p.worker_day,
         }
         for (provider, device), p in sorted(progress.items())
     ]

@@ -404,3 +404,58 @@ def test_fault_10_a_locked_database_answers_nothing_and_the_retry_stores_once(da
         with sessions.begin() as session:
             assert take(session, said)[0].stored_index == 1
     engine.dispose()
+
+
+def refused(sequence: int | None, *, device: str = "p1", security: bool = False) -> Refused:
+    message = b"{%d}" % (sequence or 0)
+    return Refused(
+        topic=f"popback/v1/{PROVIDER}/{device}/event",
+        message=message,
+        provider=PROVIDER,
+        device=device,
+        event_id=None,
+        reason="FIELD",
+        words="captured_at: missing",
+        security=security,
+        sequence=sequence,
+    )
+
+
+def test_what_is_refused_for_good_leaves_no_gap_that_never_closes(seeded: Session) -> None:
+    """The phone will never send it again: asking for it, receipt after receipt, would cost its battery for ever."""
+
+    def gap() -> int | None:
+        return receive.resend_from(seeded, provider=PROVIDER, device="p1")
+
+    def refuse(*items: Refused) -> None:
+        receive.receive(seeded, items=items, now=NINE, policies=POLICY)
+
+    refuse(refused(1))
+    take(seeded, claim(sequence=2))
+    assert gap() is None
+    refuse(refused(4), refused(6))  # 3 and 5 are still on their way
+    take(seeded, claim(sequence=7))
+    assert gap() == 3
+    take(seeded, claim(sequence=5))
+    assert gap() == 3
+    take(seeded, claim(sequence=3))
+    assert gap() is None
+    refuse(refused(9, device="p2"), refused(None))
+    take(seeded, claim(sequence=10))
+    assert gap() == 8
+    take(seeded, claim(sequence=8))
+    assert gap() == 9  # another device's refusal is not this one's
+    assert [row.sequence for row in ingest_state.quarantined(seeded)] == [None, 9, 6, 4, 1]
+
+
+def test_a_second_worker_on_ones_own_device_is_flagged_and_on_a_shared_one_not(session: Session) -> None:
+    """A phone handed round checks in workers who are not there; a landline or an office's tablet is meant for many."""
+    devices = [factories.device(), factories.device("tablet", worker=None)]
+    factories.seed(session, workers=[factories.worker(), factories.worker("w2")], devices=devices)
+    next_day = timedelta(days=1)
+    for device in ("p1", "tablet"):
+        take(session, claim(device=device), claim(device=device, worker="w2"))
+        take(session, claim(device=device, worker="w2", at=NINE + timedelta(minutes=5)))
+        take(session, claim(device=device, worker="w2", at=NINE + next_day), now=NINE + next_day)
+    found = [("many workers on one device" in event.flags, event.device) for event in stored(session)]
+    assert found == [(False, "p1"), (True, "p1"), (True, "p1"), (False, "p1"), *[(False, "tablet")] * 4]

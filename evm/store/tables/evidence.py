@@ -82,6 +82,15 @@ quarantine = Table(
     Column("reason", String(16), nullable=False),
     Column("words", Text, nullable=False),
     Column("security", Boolean, nullable=False),
+    Column("sequence", BigInteger),  # of an event its device will never send again
+    Index(
+        "ix_quarantine_device_sequence",
+        "provider_id",
+        "device_id",
+        "sequence",
+        sqlite_where=text("sequence IS NOT NULL"),
+        postgresql_where=text("sequence IS NOT NULL"),
+    ),
 )
 challenges = Table(
     "challenges",
@@ -102,6 +111,8 @@ device_progress = Table(
     Column("last_received_at", Instant, nullable=False),
     Column("offset_seconds", Float),  # the phone's wall clock less ours, last time an event came live
     Column("status", String(16)),
+    Column("worker_id", Id),  # who used the device first on the newest day an event of it is of
+    Column("worker_day", Date),
 )
 watermarks = Table(
     "watermarks",
