@@ -10,18 +10,14 @@ from api.pages import words
 from api.pages.paging import href, pages
 from api.pages.render import render
 from api.problems import not_found
-from api.query import Id, PageQuery, Strict
+from api.query import Id, PageQuery
 from api.site import site_of
 from evm.store.screens import invoices
 from evm.store.screens.invoices import VerdictSum
 
 router = APIRouter(include_in_schema=False)
-INVOICES_SHOWN = 100
+INVOICES_SHOWN = 20
 PRINT_LINES = 1_000
-
-
-class InvoicesQuery(Strict):
-    """Nothing to choose yet."""
 
 
 class InvoiceQuery(PageQuery):
@@ -33,12 +29,14 @@ class InvoiceQuery(PageQuery):
 
 
 @router.get("/invoices")
-def invoices_page(request: Request, query: Annotated[InvoicesQuery, Query()], viewer: InvoiceViewer) -> Response:
-    del query
+def invoices_page(request: Request, query: Annotated[PageQuery, Query()], viewer: InvoiceViewer) -> Response:
     with site_of(request).reading() as session:
-        rows = invoices.listed(session, scope=viewer.scope, limit=INVOICES_SHOWN)
+        matching = invoices.count(session, scope=viewer.scope)
+        offset = (query.page - 1) * INVOICES_SHOWN
+        rows = invoices.listed(session, scope=viewer.scope, limit=INVOICES_SHOWN, offset=offset)
         sums = {row.invoice_id: totals(invoices.sums(session, invoice_id=row.invoice_id)) for row in rows}
-    return render(request, template="invoices.html", facts={"rows": rows, "sums": sums, "shown_max": INVOICES_SHOWN})
+    shown = pages(path="/invoices", query={}, number=query.page, matching=matching, rows=INVOICES_SHOWN)
+    return render(request, template="invoices.html", facts={"rows": rows, "sums": sums, "pages": shown})
 
 
 @router.get("/invoices/{invoice_id}")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.pages import words
 from evm.domain.visit import VisitOutcome
-from evm.store.tables.money import invoice_lines, line_verdicts
+from evm.store.tables.money import invoice_lines, invoices, line_verdicts
 from tests.api import town
 from tests.api.conftest import Clock, Reader, csrf
 
@@ -397,3 +397,21 @@ def test_a_charge_for_an_older_conclusion_says_so(visitor: Reader, sessions: ses
         (last,) = [each.visit for each in visit_store.versions(session, visit_key="v-done")][-1:]
         visit_store.append_versions(session, visits=[replace(last, outcome=VisitOutcome.MISSED)], now=town.NOON)
     assert "Priced by what was concluded before (version 2 of 3)" in client.get("/visits/v-done").text
+
+
+def test_many_invoices_are_shown_in_pages(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: an invoice older than the newest hundred could not be reached, and a hundred sums would keep the reader waiting."""
+    with sessions.begin() as session:
+        for number in range(30):
+            session.execute(
+                insert(invoices).values(
+                    invoice_id=f"inv-many-{number}", provider_id="kindly", council_id="manchester", number=f"M-{number}", period_since=town.DAY,
+                    period_until=town.DAY, claimed_pence=0, received_at=town.NOON, state="received",
+                )
+            )  # fmt: skip
+    client = visitor("commissioner")
+    seen: set[str] = set()
+    for page in (1, 2):
+        seen |= set(re.findall(r'href="/invoices/(inv-[\w-]+)"', client.get(f"/invoices?page={page}").text))
+    assert len(seen) == 31
+    assert "past the last" in client.get("/invoices?page=3").text

@@ -93,6 +93,11 @@ def listed(session: Session, *, scope: Scope, limit: int, offset: int = 0) -> tu
     return tuple(InvoiceRow(**dict(row)) for row in rows)
 
 
+def count(session: Session, *, scope: Scope) -> int:
+    """How many invoices the scope covers."""
+    return int(session.execute(select(func.count()).where(invoices_visible(scope))).scalar_one())
+
+
 def one(session: Session, *, scope: Scope, invoice_id: str) -> InvoiceRow | None:
     """One invoice, None when it does not exist or is out of scope."""
     row = (
@@ -144,7 +149,7 @@ def released(session: Session, *, invoice_id: str) -> Released:
             func.coalesce(func.sum(case((more > 0, more), else_=0)), 0),
             func.coalesce(func.sum(case((more < 0, -more), else_=0)), 0),
         )
-        .select_from(_joined(_newest(invoice_id)))
+        .select_from(_with_first(_newest(invoice_id)))
         .where(invoice_lines.c.invoice_id == invoice_id, more != 0)
     ).one()
     return Released(lines=int(row[0]), released_pence=int(row[1]), taken_back_pence=int(row[2]))
@@ -152,7 +157,7 @@ def released(session: Session, *, invoice_id: str) -> Released:
 
 def lines_before(session: Session, *, invoice_id: str, verdict: str | None, line_no: int) -> int:
     """How many lines of this choice stand before a line: where in the list it is."""
-    chosen = select(func.count()).select_from(_joined(_newest(invoice_id)))
+    chosen = select(func.count()).select_from(_with_first(_newest(invoice_id)))
     before = chosen.where(
         invoice_lines.c.invoice_id == invoice_id, invoice_lines.c.line_no < line_no, _of_verdict(verdict)
     )
@@ -198,7 +203,7 @@ def lines(
             _FIRST.c.payable_pence.label("first_payable_pence"),
         )
         .select_from(
-            _joined(_newest(invoice_id))
+            _with_first(_newest(invoice_id))
             .outerjoin(customers, customers.c.customer_id == own.customer_id)
             .outerjoin(care_workers, care_workers.c.worker_id == own.worker_id)
         )
@@ -223,15 +228,16 @@ def _newest(invoice_id: str) -> Subquery:
 
 def _joined(newest: Subquery) -> Any:
     own, held = invoice_lines.c, line_verdicts.c
-    first = _FIRST.c
-    return (
-        invoice_lines.outerjoin(newest, newest.c.line_no == own.line_no)
-        .outerjoin(
-            line_verdicts,
-            and_(held.invoice_id == own.invoice_id, held.line_no == own.line_no, held.version == newest.c.version),
-        )
-        .outerjoin(_FIRST, and_(first.invoice_id == own.invoice_id, first.line_no == own.line_no, first.version == 1))
+    return invoice_lines.outerjoin(newest, newest.c.line_no == own.line_no).outerjoin(
+        line_verdicts,
+        and_(held.invoice_id == own.invoice_id, held.line_no == own.line_no, held.version == newest.c.version),
     )
+
+
+def _with_first(newest: Subquery) -> Any:
+    own, first = invoice_lines.c, _FIRST.c
+    same = and_(first.invoice_id == own.invoice_id, first.line_no == own.line_no, first.version == 1)
+    return _joined(newest).outerjoin(_FIRST, same)
 
 
 def invoices_visible(scope: Scope) -> ColumnElement[bool]:
