@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice, takewhile
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -181,9 +181,11 @@ def _before(row: Sequence[Seen], place: int) -> Iterable[tuple[CustomerId, datet
 
 def _around(row: Sequence[Seen], place: int, near: timedelta) -> Iterable[tuple[CustomerId, datetime]]:
     """Events of customers who have some shortly before this one as well as shortly after."""
-    instant = row[place][0][2]
-    earlier = [one[1:] for one, _ in row[:place] if instant - one[2] <= near]
-    later = [one[1:] for one, _ in row[place + 1 :] if one[2] - instant <= near]
+    since, until = row[place][0][2] - near, row[place][0][2] + near
+    earlier = [
+        one[1:] for one, _ in takewhile(lambda seen: seen[0][2] >= since, islice(reversed(row), len(row) - place, None))
+    ]
+    later = [one[1:] for one, _ in takewhile(lambda seen: seen[0][2] <= until, islice(row, place + 1, None))]
     both = {customer for customer, _ in earlier} & {customer for customer, _ in later}
     return [found for found in (*earlier, *later) if found[0] in both]
 
