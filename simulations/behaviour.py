@@ -19,6 +19,7 @@ _BLOCK_GAP_MINUTES: Final = 30
 _EARLY_MINUTES_MAX: Final = 30
 _TOGETHER_SHARE: Final = 0.3
 _NAMED_WHEN_LATE_SECONDS: Final = 40 * 60
+_QUIET: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +123,9 @@ def _draw(
         if day != played and workers[worker_id].device_type == "popback_v1" and rng.random() < lapses.offline_block:
             drawn.spells[worker_id, day] = _spell(world, worker_id, day, rng)
     phones = sorted(w for w, day in by_day if day == played and workers[w].device_type == "popback_v1")
-    for worker_id in rng.sample(phones, world.scenario.played.offline_phones):
-        drawn.spells[worker_id, played] = replace(
-            _spell(world, worker_id, played, rng), restarted=False, doubtful=False
-        )
+    for n, worker_id in enumerate(rng.sample(phones, world.scenario.played.offline_phones)):
+        anew = n < world.scenario.played.restarted_phones
+        drawn.spells[worker_id, played] = replace(_spell(world, worker_id, played, rng), restarted=anew, doubtful=anew)
     ordinary = [c for c in calls if c.cancelled_at is None and len(c.workers) == 1 and not c.crammed]
     _draw_lapses(world, [c for c in ordinary if c.day != played], workers, drawn, rng)
     today = [c for c in ordinary if c.day == played and (c.workers[0], played) not in drawn.spells]
@@ -206,7 +206,21 @@ class _WorkerDay:
             stay = self._stay(call, slot, delay, following)
             stays.append(self._logged(stay))
             self._before = stay
-        return stays
+        return self._heard_in_a_quiet_minute(stays)
+
+    def _heard_in_a_quiet_minute(self, stays: list[Stay]) -> list[Stay]:
+        """On the played day a phone whose clock nothing bounds is heard again when it has logged nothing for two minutes: an event that is
+        fresh when it is heard would vouch for the clock."""
+        key = (self._worker.worker_id, stays[0].call.day) if stays else ("", date.min)
+        spell = self._drawn.spells.get(key)
+        if spell is None or not spell.doubtful or spell.day != self._world.scenario.played_day:
+            return stays
+        logged = [at for stay in stays for at in (stay.arrived, stay.left)]
+        until = spell.until
+        while any(until - _QUIET <= at <= until for at in logged):
+            until += timedelta(minutes=1)
+        self._drawn.spells[key] = replace(spell, until=until)
+        return [self._offline(stay) for stay in stays]
 
     def _block_delay(self) -> float:
         rates = self._world.scenario.honest

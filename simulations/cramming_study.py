@@ -40,11 +40,13 @@ class Tally:
         return (self.flagged - self.false) / self.true if self.true else 1.0
 
 
-def month(*, seed: int, early_after_sent_away: float) -> Truth:
-    """One generated month in which honest workers come early to the next customer after this share of the visits cut short."""
+def month(*, seed: int, early_after_sent_away: float, crammed: tuple[float, ...] | None = None) -> Truth:
+    """One generated month in which honest workers come early to the next customer after this share of the visits cut short, and
+    crammers cram between these shares of theirs (the scenario's unless given)."""
     scenario = load_scenario()
     honest = replace(scenario.honest, early_after_sent_away=early_after_sent_away)
-    return record(build_world(scenario=replace(scenario, honest=honest), seed=seed))
+    cramming = replace(scenario.cramming, share_of_pairs=crammed or scenario.cramming.share_of_pairs)
+    return record(build_world(scenario=replace(scenario, honest=honest, cramming=cramming), seed=seed))
 
 
 def measured(truths: Iterable[Truth], *, policy: Policy) -> Tally:
@@ -114,16 +116,22 @@ def _seeds(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
+def _months(seeds: range, rate: float, crammed: tuple[float, ...] | None) -> Iterable[Truth]:
+    return (month(seed=seed, early_after_sent_away=rate, crammed=crammed) for seed in seeds)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one row of the table for each rate, as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=_seeds, default=_seeds("101-120"), help="first-last")
     parser.add_argument("--rates", type=float, nargs="+", default=_RATES, help="shares from 0 to 1")
+    parser.add_argument("--crammed", type=float, nargs=2, help="least and greatest share of visits that crammers cram")
     chosen = parser.parse_args(arguments)
+    crammed = tuple(chosen.crammed) if chosen.crammed else None
     print("| early after being sent away | crammers | flagged | honest among them | precision | recall |")
     print("|---|---|---|---|---|---|")
     for rate in chosen.rates:
-        tally = measured((month(seed=s, early_after_sent_away=rate) for s in chosen.seeds), policy=Policy())
+        tally = measured(_months(chosen.seeds, rate, crammed), policy=Policy())
         print(
             f"| {rate:.0%} | {tally.true} | {tally.flagged} | {tally.false} | {tally.precision:.3f} | {tally.recall:.3f} |",
             flush=True,

@@ -23,7 +23,7 @@ from evm.domain.evidence import EventKind, Method, TaskOutcome
 from evm.domain.ids import DeviceId, WorkerId
 from simulations.behaviour import Stay
 from simulations.clock import SimulatedClock
-from simulations.history import fix_near
+from simulations.history import event_uuid, fix_near
 from simulations.load import PROVIDER_ID
 from simulations.people import SimCustomer, SimWorker
 from simulations.world import World, random_for
@@ -114,6 +114,10 @@ class Fleet:
         """This worker's phone loses its signal."""
         self._phones[worker_id].phone.disconnect()
         self._offline.add(worker_id)
+
+    def restart(self, worker_id: str) -> None:
+        """This worker's phone is switched off and on: its monotonic clock counts anew."""
+        self._phones[worker_id].restart()
 
     def reconnect(self, worker_id: str) -> None:
         """This worker's phone has signal again; returns when it is connected."""
@@ -237,6 +241,11 @@ class _PhoneTwin:
 
     def _monotonic_ms(self) -> int:
         return round((self._now() - self._booted).total_seconds() * 1000) + 1000
+
+    def restart(self) -> None:
+        """Switch the phone off and on, at the common clock's instant."""
+        self._booted = self._clock.now()
+        self.phone.reboot(boot_id=event_uuid(self._booted, f"boot of {self.phone.device}"))
 
     def record(self, kind: EventKind, *, at: datetime, **fields: Any) -> str:
         self._recording.at = at

@@ -109,6 +109,8 @@ class Day:
         for spell in self._truth.happenings.spells:
             if spell.day == self._truth.world.scenario.played_day:
                 agenda.add(Moment(at=spell.since, act=partial(self._fleet.disconnect, spell.worker)))
+                if spell.restarted:
+                    agenda.add(Moment(at=spell.since, act=partial(self._fleet.restart, spell.worker)))
                 agenda.add(Moment(at=spell.until, act=partial(self._regain_signal, spell.worker)))
         return agenda
 

@@ -71,6 +71,7 @@ class PlayedCounts:
     unlogged: int
     no_reply: int
     offline_phones: int
+    restarted_phones: int
     popbacks: int
 
 

@@ -242,3 +242,15 @@ def test_a_worker_day_on_the_edge_is_refused_rather_than_judged(monkeypatch):
     calls = tuple(replace(call, minutes=call.minutes + 14) for call in world.calls)
     with pytest.raises(ValueError, match="too near the edge"):
         days.dated_calls(replace(world, calls=calls))
+
+
+def test_a_phone_switched_off_and_on_without_signal_waits_for_a_person(truth):
+    """Broken: a played day on which the server grades every event A, whatever it makes of a clock that nothing bounds."""
+    played = truth.world.scenario.played_day
+    (spell,) = [spell for spell in truth.happenings.spells if spell.day == played and spell.doubtful]
+    stays = [stay for stay in truth.stays_on(played) if stay.worker == spell.worker]
+    offline = [stay for stay in stays if stay.heard_at is not None]
+    assert offline
+    assert all(stay.heard_at == spell.until and not pays(stay) for stay in offline)
+    fresh = spell.until - timedelta(minutes=2)
+    assert not [at for stay in stays for at in (stay.arrived, stay.left) if fresh <= at <= spell.until]
