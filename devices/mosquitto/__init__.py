@@ -78,7 +78,7 @@ def configuration(
 def _tls_listeners(tls: TlsFiles | None) -> str:
     if tls is None:
         return "# No listener open to the world: give `popback broker sync` a certificate and key."
-    pem = f"certfile {tls.certificate}\nkeyfile {tls.key}\ntls_version tlsv1.2\n"
+    pem = f"use_username_as_clientid true\ncertfile {tls.certificate}\nkeyfile {tls.key}\ntls_version tlsv1.2\n"
     return f"listener {tls.port}\n{pem}\nlistener {tls.websockets_port}\nprotocol websockets\n{pem}"
 
 

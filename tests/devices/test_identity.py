@@ -175,6 +175,16 @@ def test_a_certificate_opens_listeners_to_the_world(tmp_path: Path) -> None:
     assert text.count("certfile") == 2
 
 
+def test_every_listener_takes_the_user_name_for_the_client_id_and_nothing_opens_another(tmp_path: Path) -> None:
+    """Broken if a setting of listeners stands before the first: Mosquitto then opens 0.0.0.0:1883 besides, and guards none of ours."""
+    tls = mosquitto.TlsFiles(port=8883, websockets_port=8884, certificate=tmp_path / "c", key=tmp_path / "k")
+    text = mosquitto.configuration(directory=tmp_path, host="127.0.0.1", port=1883, tls=tls)
+    before, *listeners = re.split(r"^listener ", text, flags=re.MULTILINE)
+    assert "\nuse_username_as_clientid" not in before
+    assert [part.split()[0] for part in listeners] == ["1883", "8883", "8884"]
+    assert all("\nuse_username_as_clientid true\n" in part for part in listeners)
+
+
 def test_the_program_is_found_or_none() -> None:
     """Broken if a machine without Mosquitto gets an error instead of a skip."""
     found = program()

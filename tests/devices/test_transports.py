@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy.exc import OperationalError
 
 from devices import broker as broker_module
@@ -372,6 +374,39 @@ def test_a_connection_that_does_not_say_who_it_is_is_cut_off(
             assert closed_by_peer(stranger)
     finally:
         broker.stop()
+
+
+def test_a_device_that_calls_itself_by_anothers_client_id_does_not_take_its_place(site: Site) -> None:
+    """Broken if one credential can put any phone, or ingest itself, off the line and read its receipts."""
+    phone = site.phone("p2", "w2")
+    phone.connect()
+    assert phone.wait_connected(timeout_seconds=15)
+    connections = phone._link._client, site.client and site.client._connection
+    for stolen in (f"{PROVIDER}.p2", "ingest-1"):
+        raw = paho.Client(CallbackAPIVersion.VERSION2, client_id=stolen, reconnect_on_failure=False)
+        raw.username_pw_set(f"{PROVIDER}.p1", PASSWORD)
+        raw.connect("127.0.0.1", site.port)
+        for _ in range(10):
+            raw.loop(timeout=0.05)
+        raw.disconnect()
+        raw.loop(timeout=0.05)
+    phone.record(EventKind.HEARTBEAT)
+    assert phone.wait_receipts(timeout_seconds=15)
+    assert (phone._link._client, site.client and site.client._connection) == connections
+
+
+@pytest.mark.mosquitto
+def test_two_mosquittos_run_side_by_side_each_on_its_own_port_alone(town: Town, tmp_path: Path) -> None:
+    """Broken if the shipped configuration opens a listener that nobody asked for."""
+    need_mosquitto()
+    with (
+        Site(kind="mosquitto", town=town, directory=tmp_path / "a") as one,
+        Site(kind="mosquitto", town=town, directory=tmp_path / "b") as two,
+    ):
+        one.start_broker()
+        two.start_broker()
+        assert one.plain("ingest-1", one.credential.password).connect()
+        assert two.plain("ingest-1", two.credential.password).connect()
 
 
 def closed_by_peer(sock: socket.socket) -> bool:
