@@ -55,9 +55,9 @@ class Running:
         self._thread.join(timeout=10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
+    """One browser for all tests of a browser; it ends with them, because it holds the thread's event loop."""
     if not Path(CHROMIUM).exists():
         assert os.environ.get("POPBACK_REQUIRE_ALL") != "1", f"{CHROMIUM} is missing, and nothing may be skipped here"
         pytest.skip(f"{CHROMIUM} is missing (apt: chromium)")
