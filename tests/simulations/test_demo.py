@@ -56,13 +56,13 @@ def test_the_whole_demo_reaches_every_bar_and_keeps_its_schema(tmp_path):
         result = run_demo(seed=1, server=server, progress=False)
     assert shortfalls(result) == ()
     assert result["cramming_worker_flagged"] - result["cramming_worker_false"] >= 3
-    schema = json.loads(resources.files("simulations").joinpath("schema", "demo.json").read_text(encoding="utf-8"))
+    schema = json.loads(resources.files("api").joinpath("schema", "demo.json").read_text(encoding="utf-8"))
     jsonschema.validate({**result, "seconds": 1.0}, schema)
 
 
 def test_a_bar_that_is_missed_is_named():
     """Broken: a demo that fails and says nothing, or says it of the wrong bar."""
-    schema = json.loads(resources.files("simulations").joinpath("schema", "demo.json").read_text(encoding="utf-8"))
+    schema = json.loads(resources.files("api").joinpath("schema", "demo.json").read_text(encoding="utf-8"))
     nothing = dict.fromkeys(schema["required"], 0)
     assert "no event is lost" in shortfalls(nothing)
     assert "every truly missed visit is alerted" not in shortfalls(nothing)
