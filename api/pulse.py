@@ -61,6 +61,6 @@ class Pulse:
         except SQLAlchemyError as error:
             self.failures += 1
             log.warning("a job failed and will be tried again at the next beat", job=job.name, error=str(error))
-        except Exception:
+        except Exception:  # whatever one job has wrong, the next must still run; logged whole, counted
             self.failures += 1
             log.exception("a job failed in a way nobody foresaw; it will be tried again at the next beat", job=job.name)
