@@ -1,7 +1,38 @@
 """Every table, in one schema. Not queries: those stand in evm/store/<noun>.py. Only evm.store sees this package."""
 
-from evm.store.tables import accounts, alerts, base, evidence, money, people, plans, rosters, visits
+from evm.store.tables import (
+    accounts,
+    alerts,
+    areas,
+    base,
+    epochs,
+    evidence,
+    feeds,
+    imports,
+    money,
+    people,
+    plans,
+    rosters,
+    transfers,
+    visits,
+)
 
 metadata = base.metadata
 
-__all__ = ["accounts", "alerts", "base", "evidence", "metadata", "money", "people", "plans", "rosters", "visits"]
+__all__ = [
+    "accounts",
+    "alerts",
+    "areas",
+    "base",
+    "epochs",
+    "evidence",
+    "feeds",
+    "imports",
+    "metadata",
+    "money",
+    "people",
+    "plans",
+    "rosters",
+    "transfers",
+    "visits",
+]

@@ -1,0 +1,30 @@
+"""What every command shares: its common options, its one way of refusing and of answering. Not a command."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+DataDir = Annotated[Path, typer.Option("--data", help="Where popback keeps its files (database, secrets, outboxes).")]
+Database = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: a SQLite file in the data directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+BrokerKind = Literal["embedded", "mosquitto"]
+
+DEFAULT_DATA = Path("popback-data")
+
+
+def refuse(words: str) -> NoReturn:
+    """Ends the command with a sentence for a person: what is wrong and what to do."""
+    sys.stderr.write(f"popback: {words}\n")
+    raise typer.Exit(2)
+
+
+def emit(result: dict[str, Any], *, as_json: bool) -> None:
+    """One JSON object for machines, or a line a key for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    for key, value in result.items():
+        sys.stdout.write(f"{key:32} {value}\n")

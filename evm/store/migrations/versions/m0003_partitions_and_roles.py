@@ -1,0 +1,14 @@
+"""PostgreSQL: monthly partitions of evidence and what keeps an event single across them."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

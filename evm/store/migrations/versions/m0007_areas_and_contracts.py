@@ -1,0 +1,14 @@
+"""Postcodes, localities' polygons, and provider contracts by locality."""
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,1 @@
+"""Postcodes, polygons of localities, and provider contracts."""

@@ -1,0 +1,1 @@
+"""Epochs of the evidence log: a restore opens the next."""

@@ -1,0 +1,1 @@
+"""Other vendors' feeds and providers' shadow mode."""

@@ -1,0 +1,1 @@
+"""Files taken in: what, when, by whom, and what they changed."""

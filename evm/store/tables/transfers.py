@@ -1,0 +1,1 @@
+"""Customers and workers who passed from one provider to another."""
