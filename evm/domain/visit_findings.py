@@ -95,7 +95,7 @@ def _punctuality(attendance: Attendance, visit: PlannedVisit, policy: Policy) ->
 
 def _start_words(start: datetime, visit: PlannedVisit, seconds: int, side: str, policy: Policy) -> str:
     return (
-        f"Checked in at {clock(start, policy=policy)}, {seconds // 60} minutes {side} the planned start of "
+        f"Checked in at {clock(start, policy=policy)}, {_minutes(seconds // 60)} {side} the planned start of "
         f"{clock(visit.start, policy=policy)}."
     )
 
@@ -106,9 +106,9 @@ def _length(attendance: Attendance, visit: PlannedVisit, policy: Policy) -> list
     stayed = seconds_between(attendance.start, attendance.end)
     of_planned = f"of the planned {visit.minutes}"
     if attendance.payable_seconds < policy.short_share_min * visit.minutes * 60:
-        return [_on(FindingCode.SHORT, f"{attendance.minutes} minutes {of_planned}.", attendance)]
+        return [_on(FindingCode.SHORT, f"{_minutes(attendance.minutes)} {of_planned}.", attendance)]
     if stayed > policy.long_share_max * visit.minutes * 60:
-        return [_on(FindingCode.LONG, f"{stayed // 60} minutes instead {of_planned}.", attendance)]
+        return [_on(FindingCode.LONG, f"{_minutes(stayed // 60)} instead {of_planned}.", attendance)]
     return []
 
 
@@ -159,3 +159,7 @@ def is_still_under_way(visit: PlannedVisit, check_out_due_at: datetime, now: dat
 def _on(code: FindingCode, words: str, attendance: Attendance) -> Finding:
     ids = sorted({event for event in (attendance.check_in, attendance.check_out) if event is not None})
     return Finding(code=code, words=words, evidence=tuple(ids))
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"

@@ -68,6 +68,14 @@ def test_late_early_short_and_long_begin_just_past_the_policys_limits(since, unt
     assert codes(only(visits_of([planned()], stay(since, until)))) == expected
 
 
+def test_a_finding_about_one_minute_says_one_minute():
+    """Broken: a worker would read "1 minutes of the planned 30" about her own visit."""
+    visit = only(visits_of([planned()], stay("09:00", "09:01:10")))
+    assert [found.words for slot in visit.slots for found in slot.attendance.findings] == [
+        "1 minute of the planned 30."
+    ]
+
+
 @pytest.mark.parametrize(
     ("clock", "fits"), [("07:59:59", False), ("08:00", True), ("10:59:59", True), ("11:00", False)]
 )
