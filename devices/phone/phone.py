@@ -21,10 +21,11 @@ import httpx
 from devices.messages import strict_json, v1
 from devices.messages.strict_json import Refused
 from devices.phone.fallback import TIMEOUT_SECONDS, Fallback
-from devices.phone.link import Endpoint, Link, Will
+from devices.phone.link import Endpoint, Link, Transport, Will
 from devices.phone.network import Network
 from devices.phone.outbox import Entry, HeldChallenge, Outbox
 from devices.phone.texts import entry_of, position_text, task_fields, uuid7
+from devices.tls import Tls
 from devices.topics import device_topic, username
 from evm.domain.evidence import EventKind, Method, TaskOutcome
 from evm.domain.place import Position
@@ -53,6 +54,8 @@ class Phone:
         host: str,
         port: int,
         password: str,
+        tls: Tls | None = None,
+        transport: Transport = "tcp",
         clock: Callable[[], datetime],
         monotonic_ms: Callable[[], int],
         rng: random.Random,
@@ -91,7 +94,7 @@ class Phone:
         self.sent_count = 0  # messages put on the wire, repetitions included
         self._link = Link(
             network=self._network,
-            endpoint=Endpoint(host=host, port=port, username=name, password=password),
+            endpoint=Endpoint(host=host, port=port, username=name, password=password, tls=tls, transport=transport),
             subscriptions=(self._receipt_topic, device_topic(provider=provider, device=device, leaf="run")),
             will=Will(topic=self._status_topic, message=_status("offline")),
             on_ready=self._ready,
@@ -188,6 +191,11 @@ class Phone:
     def connected(self) -> bool:
         """Whether events recorded now leave at once."""
         return self._link.ready
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no connection, in words for the screen; None when there is one, or none was tried."""
+        return self._link.problem
 
     @property
     def outbox_size(self) -> int:

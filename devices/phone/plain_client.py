@@ -3,15 +3,25 @@
 import threading
 from collections.abc import Sequence
 
-from devices.phone.link import Endpoint, Link
+from devices.phone.link import Endpoint, Link, Transport
 from devices.phone.network import Network
+from devices.tls import Tls
 
 
 class PlainClient:
     """Publishes while connected and keeps what is given before. Messages are `(topic, message)`, QoS 1."""
 
     def __init__(
-        self, *, network: Network, host: str, port: int, username: str, password: str, subscriptions: Sequence[str] = ()
+        self,
+        *,
+        network: Network,
+        host: str,
+        port: int,
+        username: str,
+        password: str,
+        subscriptions: Sequence[str] = (),
+        tls: Tls | None = None,
+        transport: Transport = "tcp",
     ) -> None:
         self._network = network
         self._ready = threading.Event()
@@ -19,7 +29,7 @@ class PlainClient:
         self.delivered: list[tuple[str, bytes]] = []
         self._link = Link(
             network=network,
-            endpoint=Endpoint(host=host, port=port, username=username, password=password),
+            endpoint=Endpoint(host=host, port=port, username=username, password=password, tls=tls, transport=transport),
             subscriptions=subscriptions,
             on_ready=self._up,
             on_message=lambda topic, message: self.delivered.append((topic, message)),
@@ -37,6 +47,11 @@ class PlainClient:
     def connected(self) -> bool:
         """Whether the broker has let us in and the connection stands."""
         return self._ready.is_set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no connection, in words; None when there is one, or none was tried."""
+        return self._link.problem
 
     def send(self, *, topic: str, message: bytes, qos: int = 1, retain: bool = False) -> None:
         """Publish now if connected, else on the next connection."""
