@@ -1,54 +1,61 @@
-"""Fixtures every part shares: a migrated database of its own for each test. Not builders (tests/factories.py)."""
+"""Fixtures every part shares: migrated databases of its own for each test, on SQLite and on PostgreSQL. Not builders (tests/factories.py)
+and not how databases are made (tests/databases.py).
 
-import os
-import shutil
+A test that asks for a database runs once on each kind; `@pytest.mark.database("sqlite")` keeps it to one, and says that it is about that one's
+own ways. `-k "not postgresql"` leaves PostgreSQL out."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from evm.store.database import migrate, open_engine, session_factory
+from evm.store.database import open_engine, session_factory
+from tests.databases import KINDS, SQLITE, MakeDatabase, PostgresqlServer, SqliteFiles, postgresql_server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test with a database in its fixtures runs on both kinds, or on those that its mark names."""
+    if "database_kind" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("database")
+        metafunc.parametrize("database_kind", KINDS if marked is None else marked.args)
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite database at the newest schema, made once and copied for each test."""
-    path = tmp_path_factory.mktemp("schema") / "empty.sqlite"
-    engine = open_engine(url=f"sqlite:///{path}")
-    migrate(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql("BEGIN")
-    engine.dispose()
-    return path
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
+    return SqliteFiles(directory=tmp_path_factory.mktemp("schema"))
 
 
-POSTGRESQL = "POPBACK_TEST_POSTGRESQL"
-"""Names the URL of an empty PostgreSQL database of this test run's own; then the same tests run there. Its contents are destroyed."""
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a fresh database at the newest schema."""
-    if POSTGRESQL in os.environ:
-        return _fresh_postgresql(os.environ[POSTGRESQL])
-    migrated_file: Path = request.getfixturevalue("migrated_file")
-    path = tmp_path / "popback.sqlite"
-    shutil.copyfile(migrated_file, path)
-    return f"sqlite:///{path}"
+def make_database(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeDatabase]:
+    """Makes databases of the test's kind; they are gone after it."""
+    if database_kind == SQLITE:
+        files: SqliteFiles = request.getfixturevalue("sqlite_files")
+        yield lambda *, migrated=True, like=None: files.make(directory=tmp_path, migrated=migrated, like=like)
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    made: list[str] = []
+
+    def make(*, migrated: bool = True, like: str | None = None) -> str:
+        made.append(server.make(migrated=migrated, like=like))
+        return made[-1]
+
+    yield make
+    for url in made:
+        server.drop(url)
 
 
-def _fresh_postgresql(url: str) -> str:
-    engine = open_engine(url=url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    migrate(engine)
-    engine.dispose()
-    return url
+@pytest.fixture
+def database_url(make_database: MakeDatabase) -> str:
+    """The URL of a fresh database at the newest schema; other processes may open it too."""
+    return make_database()
 
 
 @pytest.fixture

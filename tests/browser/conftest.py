@@ -2,7 +2,6 @@
 POPBACK_REQUIRE_ALL=1 says that nothing may be."""
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.app import create_app
 from api.settings import Settings
-from evm.store.database import open_engine, session_factory
 from tests.api import town
 from tests.api.conftest import Clock
 
@@ -68,18 +66,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def running(migrated_file: Path, tmp_path: Path) -> Iterator[Running]:
+def running(sessions: sessionmaker[Session]) -> Iterator[Running]:
     """The site over a town of its own."""
-    path = tmp_path / "town.sqlite"
-    shutil.copyfile(migrated_file, path)
-    engine = open_engine(url=f"sqlite:///{path}")
-    sessions = session_factory(engine)
     with sessions.begin() as session:
         town.build(session)
     site = Running(sessions=sessions, clock=Clock(town.NOON))
     yield site
     site.stop()
-    engine.dispose()
 
 
 OpenPage = Callable[..., Page]

@@ -43,7 +43,7 @@ class Running:
 
     def __init__(self, town: Town, directory: Path, *, outside_broker: tuple[str, int] | None = None) -> None:
         self.town = town
-        self.parts = open_parts(data=directory / "data", database=str(town.sessions.kw["bind"].url))
+        self.parts = open_parts(data=directory / "data", database=town.sessions.kw["bind"].url.render_as_string(hide_password=False))
         settings = Settings(public_url=PUBLIC_URL, telephony_auth_token=SecretStr(TOKEN))
         self.server = Server(parts=self.parts, settings=settings, outside_broker=outside_broker)
 

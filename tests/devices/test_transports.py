@@ -20,6 +20,7 @@ from evm.domain.evidence import EventKind, Grade, Method
 from evm.domain.ids import DeviceId, ProviderId
 from evm.domain.place import Position
 from evm.store import ingest_state, people
+from tests.databases import without_guards
 from tests.devices.brokers import KINDS, PASSWORD, Site, enrol_all, eventually, need_mosquitto, now, revoke
 from tests.devices.conftest import Town
 from tests.devices.wire import envelope, event
@@ -472,12 +473,7 @@ def test_a_lost_server_asks_for_what_it_lost_and_gets_it(site: Site) -> None:
         phone.record(EventKind.NOTE, words=str(number))
     assert phone.wait_receipts(timeout_seconds=15)
     with site.town.sessions.begin() as session:  # a restore from before these events
-        for trigger in (
-            session.connection()
-            .exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'evidence'")
-            .all()
-        ):
-            session.connection().exec_driver_sql(f'DROP TRIGGER "{trigger[0]}"')
+        without_guards(session.connection(), table="evidence")
         session.connection().exec_driver_sql("DELETE FROM evidence")
         session.connection().exec_driver_sql("DELETE FROM device_progress")
     phone.record(EventKind.NOTE, words="after")

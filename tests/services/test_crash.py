@@ -1,12 +1,13 @@
 """Fault 4: the process dies at every single database operation, and what is left is always before or after, never between."""
 
 import os
-import shutil
+import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, select
+from sqlalchemy import Column, Connection, Engine, event, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.alerts.deadline import deadlines as deadlines_of
@@ -19,6 +20,7 @@ from evm.store import deadlines, plans
 from evm.store.database import open_engine, session_factory
 from evm.store.tables import metadata
 from tests import factories
+from tests.databases import MakeDatabase
 from tests.factories import NINE, claim, planned_visit
 
 POLICY = Policy()
@@ -53,16 +55,32 @@ def _work(engine: Engine, told: Path) -> None:
 
 
 def _snapshot(engine: Engine) -> str:
-    """Everything that is in the database, but how often something was tried."""
+    """Everything that is in the database, but how often something was tried, and numbers as ranks: PostgreSQL's go on after a rollback."""
     with sessionmaker(engine)() as session:
+        ranks = {
+            column: {
+                number: rank
+                for rank, number in enumerate(session.execute(select(column).order_by(column)).scalars(), start=1)
+            }
+            for table in metadata.sorted_tables
+            for column in table.primary_key
+            if column.autoincrement is True
+        }
         tables = {
             table.name: sorted(
-                str([value for column, value in row._mapping.items() if column != "attempts"])
+                str([_ranked(ranks, column, row._mapping[column]) for column in table.c if column.name != "attempts"])
                 for row in session.execute(select(table))
             )
             for table in metadata.sorted_tables
         }
-    return str(tables)
+    alerts = ranks[metadata.tables["alerts"].c.alert_id]
+    return re.sub(r"(alert:|'alert_id': )(\d+)", lambda found: f"{found[1]}{alerts[int(found[2])]}", str(tables))
+
+
+def _ranked(ranks: dict[Column[Any], dict[int, int]], column: Column[Any], value: Any) -> Any:
+    numbered = [column, *(key.column for key in column.foreign_keys)]
+    found = next((ranks[each] for each in numbered if each in ranks), None)
+    return value if found is None or value is None else found[value]
 
 
 def _die_at(engine: Engine, operation: int) -> None:
@@ -79,11 +97,9 @@ def _die_at(engine: Engine, operation: int) -> None:
     event.listen(engine, "commit", count)
 
 
-def _states(database: Path, tmp_path: Path) -> list[str]:
+def _states(url: str, tmp_path: Path) -> list[str]:
     """The snapshots between transactions when nothing dies: the only states that may ever be found."""
-    path = tmp_path / "states.sqlite"
-    shutil.copyfile(database, path)
-    engine = open_engine(url=f"sqlite:///{path}")
+    engine = open_engine(url=url)
     _seed(engine)
     states = [_snapshot(engine)]
 
@@ -95,7 +111,7 @@ def _states(database: Path, tmp_path: Path) -> list[str]:
 
     def look(session: Session) -> None:
         if not session.in_nested_transaction():  # a savepoint's end is no state anybody can find
-            states[-1] = _outside(path)
+            states[-1] = _outside(url)
 
     event.listen(sessions, "after_commit", look)
     with pytest.MonkeyPatch.context() as patched:
@@ -105,20 +121,20 @@ def _states(database: Path, tmp_path: Path) -> list[str]:
     return states
 
 
-def _outside(path: Path) -> str:
-    engine = open_engine(url=f"sqlite:///{path}")
+def _outside(url: str) -> str:
+    engine = open_engine(url=url)
     found = _snapshot(engine)
     engine.dispose()
     return found
 
 
-def _run_dying(path: Path, told: Path, operation: int) -> int:
+def _run_dying(url: str, told: Path, operation: int) -> int:
     """Run the work in a forked process that dies at `operation`; its exit code (0: it finished before)."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            engine = open_engine(url=f"sqlite:///{path}")
+            engine = open_engine(url=url)
             _die_at(engine, operation)
             _work(engine, told)
             code = 0
@@ -130,31 +146,25 @@ def _run_dying(path: Path, told: Path, operation: int) -> int:
 
 @pytest.mark.slow
 def test_a_crash_at_any_operation_leaves_a_state_between_transactions_and_the_rest_follows(
-    migrated_file: Path, tmp_path: Path
+    make_database: MakeDatabase, tmp_path: Path
 ) -> None:
     """A half-written stage would need special code after a restart, and there is none."""
-    allowed = _states(migrated_file, tmp_path)
-    seeded = tmp_path / "seeded.sqlite"
-    shutil.copyfile(migrated_file, seeded)
-    engine = open_engine(url=f"sqlite:///{seeded}")
+    allowed = _states(make_database(), tmp_path)
+    seeded = make_database()
+    engine = open_engine(url=seeded)
     _seed(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql("BEGIN")
-    engine.dispose()
+    engine.dispose()  # the last connection gone, nothing waits beside the file, and it may be copied
     operation, deaths = 1, 0
     while True:
-        path = tmp_path / f"crash-{operation}.sqlite"
+        url = make_database(like=seeded)
         told = tmp_path / f"told-{operation}.jsonl"
-        shutil.copyfile(seeded, path)
-        code = _run_dying(path, told, operation)
+        code = _run_dying(url, told, operation)
         assert code in (0, DIED)
-        assert _outside(path) in allowed, f"a state in between after dying at operation {operation}"
+        assert _outside(url) in allowed, f"a state in between after dying at operation {operation}"
         if code == 0:
             break
         deaths += 1
-        engine = open_engine(url=f"sqlite:///{path}")
+        engine = open_engine(url=url)
         _work(engine, told)
         assert _snapshot(engine) == allowed[-1], f"another end after dying at operation {operation}"
         engine.dispose()

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from evm.domain.evidence import EventKind
@@ -20,7 +20,6 @@ from evm.services.roster_body import stops_of
 from evm.services.roster_drafts import prepare
 from evm.services.roster_problem import Wishes, input_sha256
 from evm.store import deadlines, evidence, plans, popbacks, rosters
-from evm.store.database import open_engine
 from tests import factories
 from tests.planning import (
     LOCALITY,
@@ -351,11 +350,10 @@ def test_a_day_with_one_more_visit_is_the_same_question_as_one_read_anew(session
     assert input_sha256(before.problem) != input_sha256(after.problem)
 
 
-def test_the_standing_question_for_requests_reads_only_requests(migrated_file: Path) -> None:
+@pytest.mark.database("sqlite")  # reads its query plan
+def test_the_standing_question_for_requests_reads_only_requests(engine: Engine) -> None:
     """It is asked every second under SQLite's one write lock: reading the whole log for it would hold up every check-in."""
-    engine = open_engine(url=f"sqlite:///{migrated_file}")
     question = popbacks.question().compile(engine, compile_kwargs={"literal_binds": True})
     with engine.connect() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}").all()
-    engine.dispose()
     assert any("ix_evidence_popback_requests" in str(step) for step in plan), plan

@@ -1,6 +1,5 @@
 """A batch of messages becomes evidence: bad-input rows 14, 15, 18, 21, 25, 26, 28, 29 and 30 among others."""
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +21,6 @@ from evm.store import alerts, evidence, ingest_state, outbox, plans
 from evm.store.database import open_engine, session_factory
 from evm.store.tables.evidence import evidence as log_table
 from tests import factories
-from tests.conftest import POSTGRESQL
 from tests.factories import NINE, PROVIDER, claim, fix
 
 POLICY = Policy()
@@ -388,7 +386,7 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(seeded: Session) -> 
     assert many <= few + 1
 
 
-@pytest.mark.skipif(POSTGRESQL in os.environ, reason="about SQLite's one write lock")
+@pytest.mark.database("sqlite")  # about its one write lock
 def test_fault_10_a_locked_database_answers_nothing_and_the_retry_stores_once(database_url: str) -> None:
     """An answer given while another holds the lock would be a receipt for what is not stored."""
     engine = open_engine(url=database_url, busy_timeout_ms=50)

@@ -12,7 +12,7 @@ from devices.broker import EmbeddedBroker
 from devices.ingest import Ingest
 from devices.mqtt import IngestClient
 from evm.domain.policy import Policy
-from evm.store.database import migrate, open_engine, session_factory
+from evm.store.database import open_engine, session_factory
 from simulations.clock import SimulatedClock, challenges
 from simulations.run import demo_clock
 
@@ -30,10 +30,9 @@ class InProcessServer:
 
 
 @contextmanager
-def serving(*, directory: Path, seed: int, scenario=None) -> Iterator[InProcessServer]:
+def serving(*, directory: Path, database_url: str, seed: int, scenario=None) -> Iterator[InProcessServer]:
     """Everything the demo needs, on free ports, stopped afterwards."""
-    engine = open_engine(url=f"sqlite:///{directory / 'demo.db'}")
-    migrate(engine)
+    engine = open_engine(url=database_url)
     sessions = session_factory(engine)
     clock = demo_clock(scenario=scenario)
     policy = Policy()

@@ -1,6 +1,5 @@
 """The database opens as it should, its schema is what the tables say, and its logs refuse change."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ from evm.store.evidence import NewRow
 from evm.store.ingest_state import Quarantined
 from evm.store.tables import metadata
 from tests import factories
-from tests.conftest import POSTGRESQL
 
-sqlite_only = pytest.mark.skipif(POSTGRESQL in os.environ, reason="about SQLite's own ways")
+sqlite_only = pytest.mark.database("sqlite")
 
 
 def _row() -> NewRow:

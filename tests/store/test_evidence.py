@@ -1,6 +1,5 @@
 """The evidence log and the rows ingest keeps beside it."""
 
-import os
 from datetime import date, timedelta
 
 import pytest
@@ -12,7 +11,6 @@ from evm.store import evidence, ingest_state
 from evm.store.evidence import NewRow
 from evm.store.ingest_state import Progress, Watermark
 from tests import factories
-from tests.conftest import POSTGRESQL
 from tests.factories import NINE, PROVIDER
 
 
@@ -64,7 +62,7 @@ def test_evidence_is_found_by_customer_or_by_worker_and_only_in_the_period(sessi
     assert evidence.evidence_for(session, since=NINE, until=until, customer_ids=[]) == ()
 
 
-@pytest.mark.skipif(POSTGRESQL in os.environ, reason="reads SQLite's query plan")
+@pytest.mark.database("sqlite")  # reads its query plan
 def test_lookups_by_event_and_by_fix_use_an_index(session: Session) -> None:
     """A scan of the whole log for each batch would stall ingest as the log grows."""
     plans = [
