@@ -1,5 +1,6 @@
 """Sends what services want sent to phones: drains the outbox's channel "down" over the broker. Not receipts (devices.ingest sends
-those) and not the run itself: the retained notice says only that there is a newer one."""
+those) and not the run itself: the retained notice says only that there is a newer one. After a restore each phone is asked for what
+the log lacks: that is not retained, for a phone that is away is asked when it comes (devices.ingest)."""
 
 import logging
 from datetime import datetime
@@ -11,6 +12,7 @@ from devices.messages import v1
 from devices.messages.strict_json import Refused
 from devices.topics import device_topic
 from evm.domain.ids import is_id
+from evm.services.epochs import RESEND
 from evm.store import outbox
 from evm.store.outbox import DOWN, OutboxRow
 
@@ -33,12 +35,12 @@ def drain(session: Session, *, now: datetime, publish: Publish, limit: int = LIM
     tried: list[int] = []
     for row in outbox.take(session, channel=DOWN, limit=limit, attempts_max=ATTEMPTS_MAX):
         try:
-            topic, message = _notice(row)
+            topic, message, retain = _letter(row)
         except Refused as refused:
             _LOG.error("outbox row %s cannot be sent down: %s", row.key, refused)
             tried.append(row.outbox_id)
             continue
-        if not publish(topic=topic, message=message, retain=True):
+        if not publish(topic=topic, message=message, retain=retain):
             break
         sent.append(row.outbox_id)
     outbox.mark_sent(session, outbox_ids=sent, now=now)
@@ -46,13 +48,17 @@ def drain(session: Session, *, now: datetime, publish: Publish, limit: int = LIM
     return len(sent)
 
 
-def _notice(row: OutboxRow) -> tuple[str, bytes]:
-    """Topic and message of a run notice. Raises `Refused` for anything else."""
+def _letter(row: OutboxRow) -> tuple[str, bytes, bool]:
+    """Topic and message of a run notice or a question, and whether it is retained. Raises `Refused` for anything else."""
     provider, _, device = row.address.partition("/")
     if not is_id(provider) or not is_id(device):
         raise Refused("TOPIC", f"{row.address!r} is no provider/device")
     body: dict[str, Any] = dict(row.body)
-    if body.pop("kind", None) != "run":
-        raise Refused("FIELD", "only run notices are sent down")
+    kind = body.pop("kind", None)
+    if kind == RESEND:
+        question = v1.read(v1.Receipt, body).model_dump_json(exclude_none=True).encode()
+        return device_topic(provider=provider, device=device, leaf="receipt"), question, False
+    if kind != "run":
+        raise Refused("FIELD", "only run notices and questions after a restore are sent down")
     notice = v1.read(v1.RunNotice, body)
-    return device_topic(provider=provider, device=device, leaf="run"), notice.model_dump_json().encode()
+    return device_topic(provider=provider, device=device, leaf="run"), notice.model_dump_json().encode(), True

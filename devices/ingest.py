@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices import calls
+from devices.challenges import ChallengeKey
 from devices.messages import strict_json, v1
 from devices.messages.strict_json import Refused as Unreadable
 from devices.topics import parse
@@ -26,8 +27,11 @@ from evm.domain.ids import DeviceId, ProviderId
 from evm.domain.policy import Policy
 from evm.services import receive
 from evm.services.device_progress import next_missing
+from evm.services.epochs import wanted_from
 from evm.services.receive import Answer, Incoming, Refused
-from evm.store import ingest_state, people
+from evm.store import epochs, ingest_state, people
+from evm.store.epochs import Epoch
+from evm.store.ingest_state import Progress
 from evm.store.people import DeviceRow
 
 CHALLENGE_EVERY: Final = timedelta(seconds=30)
@@ -73,7 +77,7 @@ class _Read:
     unanswered: set[int] = field(default_factory=set)
     phones: set[DeviceKey] = field(default_factory=set)
     retained: set[tuple[str, str]] = field(default_factory=set)
-    states: dict[DeviceKey, str] = field(default_factory=dict)
+    statuses: dict[DeviceKey, v1.Status] = field(default_factory=dict)
 
     def refuse(self, received: Received, unreadable: Unreadable) -> None:
         """Quarantine it. A retained copy gets no refusal: its original may be stored, or still on its way."""
@@ -97,12 +101,14 @@ class Ingest:
         policy: Policy,
         new_challenge: Callable[[], str],
         telephony_provider: str | None = None,
+        challenge_key: ChallengeKey | None = None,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
         self._policy = policy
         self._new_challenge = new_challenge
         self._telephony_provider = telephony_provider
+        self._challenge_key = challenge_key
         self._types = {device_type.name: device_type for device_type in TYPES}
         self._challenged: dict[tuple[str, str], datetime] = {}
         self._retained: set[tuple[str, str]] = (
@@ -140,9 +146,12 @@ class Ingest:
                     read.refuse(received, Unreadable("INTERNAL", "the server could not deal with this message"))
             else:
                 self._read_all(session, batch, now, read)
+            epoch = epochs.current(session)
+            if epoch is not None:
+                self._remember_challenges(session, read)
             answers = receive.receive(session, items=read.items, now=now, policies=self._policy)
-            replies = self._replies(session, read, answers, now)
-            ingest_state.set_states(session, states=read.states, now=now)
+            self._keep_statuses(session, read, now)
+            replies = self._replies(session, read, answers, now, epoch=epoch)
         if len(self._retained) < RETAINED_MAX:
             self._retained |= read.retained
         self._challenged.update({(r.provider, r.device): now for r in replies if r.receipt.challenge is not None})
@@ -166,7 +175,7 @@ class Ingest:
             device = enrolled.get((ProviderId(received.provider), DeviceId(received.device)))
             try:
                 if _is_status(received):
-                    read.states.update(_state(received, device))
+                    read.statuses.update(_status(received, device))
                     continue
                 read.items += self._read(session, received, device, now, read.items)
             except Unreadable as unreadable:
@@ -191,7 +200,29 @@ class Ingest:
             found = tuple(d for d in completed if d is not None)
         return [_incoming(decoded, received) for decoded in found]
 
-    def _replies(self, session: Session, read: "_Read", answers: Sequence[Answer], now: datetime) -> tuple[Reply, ...]:
+    def _remember_challenges(self, session: Session, read: "_Read") -> None:
+        """After a restore: challenges that the table lost and that show by themselves when they were given stand in it again."""
+        if self._challenge_key is None:
+            return
+        claims = {item.claim.challenge: item.claim for item in read.items if isinstance(item, Incoming)}
+        known = ingest_state.challenges_issued(session, challenges={text for text in claims if text is not None})
+        for text, claim in claims.items():
+            if text is None or text in known:
+                continue
+            given = self._challenge_key.issued_at(provider=claim.provider, device=claim.device, challenge=text)
+            if given is not None:
+                receive.issue_challenge(
+                    session, provider=claim.provider, device=claim.device, now=given, challenge=text
+                )
+
+    def _keep_statuses(self, session: Session, read: "_Read", now: datetime) -> None:
+        ingest_state.set_states(session, states={key: said.state for key, said in read.statuses.items()}, now=now)
+        births = {key: said for key, said in read.statuses.items() if said.state == "online"}
+        epochs.set_known(session, known={key: said.epoch for key, said in births.items()})
+
+    def _replies(
+        self, session: Session, read: "_Read", answers: Sequence[Answer], now: datetime, *, epoch: Epoch | None
+    ) -> tuple[Reply, ...]:
         stored: dict[DeviceKey, list[v1.StoredItem]] = {}
         refused: dict[DeviceKey, list[v1.RefusedItem]] = {}
         for at, answer in enumerate(answers):
@@ -207,6 +238,10 @@ class Ingest:
                 bad = v1.RefusedItem(event_id=answer.event_id, sha256=sha256, reason=answer.refusal)
                 refused.setdefault(key, []).append(bad)
         progress = ingest_state.progress(session, devices=read.phones)
+        asked = {key: _wanted(key, read, progress.get(key), epoch, stored=stored.get(key, ())) for key in read.phones}
+        for key in read.statuses:
+            if asked.get(key) is not None:
+                stored.setdefault(key, [])
         return tuple(
             Reply(
                 provider=key[0],
@@ -215,7 +250,8 @@ class Ingest:
                     stored=tuple(items),
                     refused=tuple(refused.get(key, ())),
                     challenge=self._challenge(session, *key, now) if items and key in read.phones else None,
-                    resend_from=next_missing(progress.get(key)) if items else None,
+                    resend_from=asked.get(key),
+                    epoch=None if epoch is None else epoch.name,
                 ),
             )
             for key, items in stored.items()
@@ -227,6 +263,8 @@ class Ingest:
         if last is not None and timedelta(0) <= now - last < CHALLENGE_EVERY:
             return None
         challenge = self._new_challenge()
+        if self._challenge_key is not None:
+            challenge = self._challenge_key.make(provider=provider, device=device, issued_at=now, nonce=challenge)
         receive.issue_challenge(session, provider=provider, device=device, now=now, challenge=challenge)
         return challenge
 
@@ -243,6 +281,7 @@ def _one_a_device(replies: Iterable[Reply]) -> tuple[Reply, ...]:
                 refused=old.refused + new.refused,
                 challenge=new.challenge or old.challenge,
                 resend_from=new.resend_from,
+                epoch=new.epoch,
             )
             reply = replace(reply, receipt=merged)  # noqa: PLW2901 -- the same reply, completed
         found[reply.provider, reply.device] = reply
@@ -264,11 +303,30 @@ def _is_status(received: Received) -> bool:
     return received.channel == "mqtt" and not received.retained and address is not None and address.leaf == "status"
 
 
-def _state(received: Received, device: DeviceRow | None) -> dict[DeviceKey, str]:
-    """What a birth or last will says of its own device: device health, never evidence. No receipt answers it."""
+def _status(received: Received, device: DeviceRow | None) -> dict[DeviceKey, v1.Status]:
+    """What a birth or last will says of its own device: device health, never evidence. Only a question answers it, if there is one."""
     _, sender = _sender(received, device)
     said = v1.read(v1.Status, strict_json.decode(received.message))
-    return {(sender.provider, sender.device): said.state}
+    return {(sender.provider, sender.device): said}
+
+
+def _wanted(
+    key: DeviceKey, read: _Read, progress: Progress | None, epoch: Epoch | None, *, stored: Sequence[v1.StoredItem]
+) -> int | None:
+    """From which sequence number a phone is asked to send again: everything the log lacks while the phone does not know the log's epoch
+    or holds receipts for more than the log has; otherwise, with a receipt, what is missing below the newest stored."""
+    knows = epoch is None or (progress is not None and progress.epoch == epoch.name)
+    if not knows and (stored or key in read.statuses):
+        return wanted_from(progress)
+    birth = read.statuses.get(key)
+    held = None if birth is None else birth.stored_sequence
+    if held is not None and held > (0 if progress is None else progress.highest_sequence):
+        _LOG.error(
+            "the log lacks events for which %s.%s holds receipts: was the database restored? Then run popback backup epoch",
+            *key,
+        )
+        return wanted_from(progress)
+    return next_missing(progress) if stored else None
 
 
 def _retained_key(received: Received) -> tuple[str, str]:

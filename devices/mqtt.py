@@ -217,7 +217,13 @@ def _parts(receipt: v1.Receipt, *, size: int) -> list[v1.Receipt]:
     """The receipt in messages well under the broker's packet limit; challenge and re-send request stand in the last."""
     if len(receipt.stored) <= size and len(receipt.refused) <= size:
         return [receipt]
-    parts = [v1.Receipt(stored=receipt.stored[i : i + size]) for i in range(0, len(receipt.stored), size)]
-    parts += [v1.Receipt(refused=receipt.refused[i : i + size]) for i in range(0, len(receipt.refused), size)]
+    parts = [
+        v1.Receipt(stored=receipt.stored[i : i + size], epoch=receipt.epoch)
+        for i in range(0, len(receipt.stored), size)
+    ]
+    parts += [
+        v1.Receipt(refused=receipt.refused[i : i + size], epoch=receipt.epoch)
+        for i in range(0, len(receipt.refused), size)
+    ]
     last = parts[-1].model_copy(update={"challenge": receipt.challenge, "resend_from": receipt.resend_from})
     return [*parts[:-1], last]

@@ -162,22 +162,30 @@ class RefusedItem(Strict):
 
 
 class Receipt(Strict):
-    """One message per device and batch. The phone keeps every event until it stands here under `stored` or `refused`."""
+    """One message per device and batch. The phone keeps every event until it stands here under `stored` or `refused`.
+
+    `epoch` names the log's epoch from the second on: one a phone does not know yet means that the log was restored, and that everything
+    from `resend_from` on is to be sent again, receipted or not. Words of an epoch that has ended no longer hold."""
 
     v: Literal[1] = 1
     stored: Annotated[tuple[StoredItem, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
     refused: Annotated[tuple[RefusedItem, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
     challenge: Token | None = None
     resend_from: Annotated[int, Field(ge=1, le=SEQUENCE_MAX)] | None = None
+    epoch: Id | None = None
     signature: Annotated[str, Field(max_length=128)] | None = None
 
 
 class Status(Strict):
-    """Birth and last will: whether the device stands connected. Not a claim about any visit."""
+    """Birth and last will: whether the device stands connected. Not a claim about any visit.
+
+    A birth says which epoch of the log the phone knows of (none: the first) and the newest sequence number it holds a receipt for."""
 
     v: Literal[1] = 1
     state: Literal["online", "offline"]
     app_version: Annotated[str, Field(max_length=32)] | None = None
+    epoch: Id | None = None
+    stored_sequence: Count | None = None
 
 
 class RunNotice(Strict):

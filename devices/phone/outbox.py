@@ -1,9 +1,9 @@
 """A phone's outbox on disk: every event it ever recorded, appended and synced before the screen says "saved on phone", and the receipts
 that say it may be forgotten. Not the sending of it (devices.phone.link).
 
-One JSON object a line: `e` an event, `s` events stored, `r` an event refused, `c` a challenge. A kill at any instant leaves at most a torn
-last line, which never was promised to anybody and is cut off at the next start. Receipted events stay for 35 days, to answer
-`resend_from` after the server was restored."""
+One JSON object a line: `e` an event, `s` events stored, `r` an event refused, `c` a challenge, `o` an epoch of the log that opened. A kill
+at any instant leaves at most a torn last line, which never was promised to anybody and is cut off at the next start. Receipted events stay
+for 35 days, to answer `resend_from` after the server was restored, and with them the receipts of every epoch of its log."""
 
 import fcntl
 import json
@@ -52,6 +52,16 @@ class HeldChallenge:
     boot_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The server's log was restored and opened the epoch `name`: everything from `resend_from` on waits again. `before`: the receipts that
+    the epochs before gave for it; they are kept, for they show what the log once said."""
+
+    name: str
+    resend_from: int
+    before: dict[str, StoredItem]
+
+
 class Outbox:
     """Append-only. Not thread-safe: its phone holds a lock. `sync` is called after each event is written (os.fsync)."""
 
@@ -62,6 +72,7 @@ class Outbox:
         self.stored: dict[str, StoredItem] = {}
         self.refused: dict[str, RefusedItem] = {}
         self.challenge: HeldChallenge | None = None
+        self.epochs: list[Opened] = []
         self.last_sequence = 0
         self.last_sha256: str | None = None
         self._places: dict[int, tuple[int, str]] = {}  # sequence -> (offset in the file, event id)
@@ -98,6 +109,8 @@ class Outbox:
                 self._reject(RefusedItem.model_validate(item))
             case {"c": challenge}:
                 self.challenge = HeldChallenge(**challenge)
+            case {"o": opened}:
+                self._reopen(**opened)
             case _:
                 raise ValueError(f"{self._path}: a line at byte {offset} that is none of an outbox's")
 
@@ -137,6 +150,37 @@ class Outbox:
         self._reject(named)
         return True
 
+    @property
+    def epoch(self) -> str | None:
+        """The log's epoch this phone knows of; None: the first."""
+        return self.epochs[-1].name if self.epochs else None
+
+    @property
+    def stored_sequence(self) -> int:
+        """The newest sequence number with a receipt; 0: none."""
+        return max((number for number, (_, event_id) in self._places.items() if event_id in self.stored), default=0)
+
+    def has_ended(self, epoch: str | None) -> bool:
+        """Whether this epoch of the log is over: what it said of an event holds no longer."""
+        return epoch != self.epoch and (epoch is None or any(opened.name == epoch for opened in self.epochs))
+
+    def open_epoch(self, *, name: str, resend_from: int) -> int:
+        """The log was restored: everything from `resend_from` on, receipted or refused, waits again. Answers how much waits now.
+
+        Synced: a phone that says it knows the epoch must not forget what it owes it. Raises OSError: then all is as it was."""
+        self._write({"o": {"name": name, "resend_from": resend_from}}, sync=self._sync)
+        self._reopen(name, resend_from)
+        return len(self.pending)
+
+    def _reopen(self, name: str, resend_from: int) -> None:
+        again = [place for number, place in self._places.items() if number >= resend_from]
+        waiting = {event_id: self._at(offset) for offset, event_id in again} | self.pending
+        before = {event_id: self.stored.pop(event_id) for _, event_id in again if event_id in self.stored}
+        for _, event_id in again:
+            self.refused.pop(event_id, None)
+        self.pending = dict(sorted(waiting.items(), key=lambda item: item[1].sequence))
+        self.epochs.append(Opened(name=name, resend_from=resend_from, before=before))
+
     def hold_challenge(self, challenge: HeldChallenge) -> None:
         """Remember the newest challenge."""
         self._write({"c": asdict(challenge)})
@@ -174,6 +218,9 @@ class Outbox:
             for entry in kept:
                 file.write(_line({"e": asdict(entry)}))
             ids = {entry.event_id for entry in kept}
+            for opened in self.epochs:
+                file.write(_line({"s": [item.model_dump() for key, item in opened.before.items() if key in ids]}))
+                file.write(_line({"o": {"name": opened.name, "resend_from": opened.resend_from}}))
             file.write(_line({"s": [item.model_dump() for key, item in self.stored.items() if key in ids]}))
             for key, item in self.refused.items():
                 if key in ids:
@@ -186,7 +233,7 @@ class Outbox:
     def _change_to(self, fresh: Path) -> None:
         fresh.replace(self._path)
         self._file.close()
-        self.pending, self.stored, self.refused, self._places = {}, {}, {}, {}
+        self.pending, self.stored, self.refused, self._places, self.epochs = {}, {}, {}, {}, []
         self._file = self._path.open("a+b", buffering=0)
         self._lock()
         self._load()

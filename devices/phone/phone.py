@@ -240,12 +240,19 @@ class Phone:
     # -- on the network's thread ---------------------------------------------------------------------------------------------------
 
     def _ready(self) -> None:
-        self._link.publish(topic=self._status_topic, message=_status("online"))
+        self._say_hello()
         self._in_flight.clear()
         self._progress_at = time.monotonic()
         with self._settled:
             self._settled.notify_all()
         self._pump()
+
+    def _say_hello(self) -> None:
+        """The birth: with it the server sees whether it lacks what this phone holds receipts for."""
+        with self._lock:
+            epoch, stored_sequence = self._outbox.epoch, self._outbox.stored_sequence
+        message = _status("online", epoch=epoch, stored_sequence=stored_sequence)
+        self._link.publish(topic=self._status_topic, message=message)
 
     def _down(self) -> None:
         self._in_flight.clear()
@@ -298,6 +305,10 @@ class Phone:
 
     def _accept(self, receipt: v1.Receipt) -> None:
         with self._settled:
+            if self._outbox.has_ended(receipt.epoch):
+                _LOG.warning("%s.%s ignores a receipt of an epoch that has ended", self.provider, self.device)
+                return
+            is_restored = self._open_epoch(receipt)
             settled = self._outbox.mark_stored(receipt.stored)
             settled += sum(self._outbox.mark_refused(item) for item in receipt.refused)
             if receipt.challenge is not None:
@@ -306,15 +317,25 @@ class Phone:
                 )
                 self._outbox.hold_challenge(held)
             self._in_flight = {key: at for key, at in self._in_flight.items() if key in self._outbox.pending}
-            again = self._asked_again(receipt.resend_from)
+            again = [] if is_restored else self._asked_again(receipt.resend_from)
             self._settled.notify_all()
         if settled:
             self._progress_at = time.monotonic()
             self._resend_seconds = self._resend_seconds_min
         if self._link.ready:
+            if is_restored:
+                self._say_hello()
             for entry in again:
                 self._send(entry)
         self._pump()
+
+    def _open_epoch(self, receipt: v1.Receipt) -> bool:
+        """Whether the receipt is the first of a restored log: what it lacks then waits again, and goes the usual way."""
+        if receipt.epoch is None or receipt.epoch == self._outbox.epoch:
+            return False
+        self._outbox.open_epoch(name=receipt.epoch, resend_from=receipt.resend_from or 1)
+        self._in_flight.clear()
+        return True
 
     def _compact(self) -> None:
         try:
@@ -382,5 +403,5 @@ def _first(pending: dict[str, Entry], without: dict[str, float], count: int) -> 
     return found
 
 
-def _status(state: str) -> bytes:
-    return json.dumps({"v": 1, "state": state}).encode()
+def _status(state: str, **said: str | int | None) -> bytes:
+    return json.dumps({"v": 1, "state": state} | {key: value for key, value in said.items() if value}).encode()

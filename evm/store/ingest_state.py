@@ -40,7 +40,7 @@ class Progress:
 
     `last_received_at`: when we last heard of it; `status`: "online", "offline" (its last will), or None when it never said.
     `offset_seconds`: its wall clock less ours when an event last came live; None until one did. `worker`: who used it first on
-    `worker_day`, the newest care day an event of it is of."""
+    `worker_day`, the newest care day an event of it is of; `epoch`: the log's epoch it last said it knows of (None: the first)."""
 
     contiguous_sequence: int
     highest_sequence: int
@@ -49,6 +49,7 @@ class Progress:
     status: str | None = None
     worker: WorkerId | None = None
     worker_day: date | None = None
+    epoch: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,7 @@ def progress(session: Session, *, devices: Collection[DeviceKey]) -> dict[Device
             status=r.status,
             worker=r.worker_id,
             worker_day=r.worker_day,
+            epoch=r.epoch,
         )
         for r in (session.execute(query) if devices else ())
         if (r.provider_id, r.device_id) in devices
@@ -176,6 +178,7 @@ def set_progress(session: Session, *, progress: Mapping[DeviceKey, Progress], kn
             "status": p.status,
             "worker_id": p.worker,
             "worker_day": p.worker_day,
+            "epoch": p.epoch,
         }
         for (provider, device), p in sorted(progress.items())
     ]

@@ -113,6 +113,7 @@ device_progress = Table(
     Column("status", String(16)),
     Column("worker_id", Id),  # who used the device first on the newest day an event of it is of
     Column("worker_day", Date),
+    Column("epoch", String(32)),  # of the log, that the device last said it knows of (tables/epochs.py)
 )
 watermarks = Table(
     "watermarks",
