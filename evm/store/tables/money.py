@@ -56,7 +56,12 @@ invoice_lines = Table(
     Column("start_at", Instant, nullable=False),
     Column("minutes_claimed", Integer, nullable=False),
     Column("pence_claimed", BigInteger, nullable=False),
+    Column(
+        "meant_visit_id", Id
+    ),  # of a line that names no visit: the planned visit it was found to mean when last judged
+    Column("claim_row", Integer),  # the row of the claim file it came from (claim_rows)
     Index("ix_invoice_lines_visit", "visit_id", "slot"),
+    Index("ix_invoice_lines_meant", "meant_visit_id", "slot"),
 )
 line_verdicts = Table(
     "line_verdicts",
