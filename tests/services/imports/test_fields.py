@@ -68,12 +68,13 @@ def test_row_69_text_keeps_its_noughts():
     assert fields.text(max=8)("0042", ISO) == "0042"
 
 
-def test_row_69_a_telephone_number_without_its_nought_is_refused_and_says_why():
-    """1134960000 would ring nobody."""
-    assert "nought" in refusal(fields.phone, "113496")
-    assert fields.phone("0113 496 0000", ISO) == "+441134960000"
-    assert fields.phone("0044 113 496 0000", ISO) == "+441134960000"
+def test_row_69_a_telephone_number_is_one_number_with_or_without_its_first_nought():
+    """A spreadsheet takes the nought off: 1134960000 must still ring the same house, and a scrap nobody's."""
+    for text in ("0113 496 0000", "0044 113 496 0000", "1134960000", "+44 (0113) 496-0000"):
+        assert fields.phone(text, ISO) == "+441134960000"
     assert fields.phone("+33 1 23 45 67 89", ISO) == "+33123456789"
+    for text in ("496", "0113 496 0000 0000 1", "none", "0113 FLOWERS"):
+        assert "not a telephone number" in refusal(fields.phone, text)
 
 
 @pytest.mark.parametrize("text", ["ls1 4ap", "LS14AP", "LS1  4AP"])
