@@ -1,7 +1,8 @@
-"""A server's standing jobs, in their order: judge due deadlines, reconcile what is queued, answer pop-backs, tell people, send down.
+"""A server's standing jobs, by what they are for: watching deadlines, telling people, working off what can wait, sending down to phones.
 Not the rules of any of them (evm.services, devices.downlink) and not the beat (api.pulse)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,11 +21,36 @@ RECONCILED_A_BEAT_MAX: Final = 500
 PRICED_EVERY_BEATS: Final = 30
 
 
-def watching(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
-    """What must go on whatever else is down. Alerts come before telling, telling before everything that can wait."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkJob:
+    """A standing job of another part of popback: `run(session, now)` is called in a transaction of its own at every `every_beats`-th
+    second. Any number of processes may call it at once on PostgreSQL: it must take what it does by lock."""
+
+    name: str
+    run: Callable[[Session, datetime], object]
+    every_beats: int = 1
+
+
+WORK_JOBS: Final[tuple[WorkJob, ...]] = ()
+"""What others want done beside the product's own work: one line each."""
+
+
+def watching(parts: Parts) -> tuple[Job, ...]:
+    """What must go on whatever else is down: deadlines that come become alerts, with the evidence they need."""
 
     def sweep(session: Session, now: datetime) -> object:
         return watch.sweep(session, now=now, policy=parts.policy)
+
+    return (_job(parts, "sweep", sweep),)
+
+
+def telling(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
+    """People are told what the outbox holds for them."""
+    return (Job(name="tell", run=lambda: notify.drain(sessions=parts.sessions, clock=parts.clock, gateway=gateway)),)
+
+
+def working(parts: Parts) -> tuple[Job, ...]:
+    """What can wait a little: reconciling, pop-backs, releasing, pricing, and what others have added."""
 
     def reconcile_queued(session: Session, now: datetime) -> object:
         return reconcile.run_pending(session, now=now, policy=parts.policy, limit=RECONCILED_A_BEAT_MAX)
@@ -46,18 +72,17 @@ def watching(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
         return invoice.rejudge_behind(session, now=now, policy=parts.policy)
 
     return (
-        _job(parts, "sweep", sweep),
-        Job(name="tell", run=lambda: notify.drain(sessions=parts.sessions, clock=parts.clock, gateway=gateway)),
         _job(parts, "reconcile", reconcile_queued),
         _job(parts, "answer pop-backs", answer_popbacks),
         _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),
         _job(parts, "price", price_yesterday_and_today, every_beats=PRICED_EVERY_BEATS),
+        *(_job(parts, work.name, work.run, every_beats=work.every_beats) for work in WORK_JOBS),
     )
 
 
-def sending_down(parts: Parts, *, publish: Publish) -> Job:
+def sending_down(parts: Parts, *, publish: Publish) -> tuple[Job, ...]:
     """Runs' notices to phones, over ingest's connection."""
-    return _job(parts, "send down", lambda session, now: downlink.drain(session, now=now, publish=publish))
+    return (_job(parts, "send down", lambda session, now: downlink.drain(session, now=now, publish=publish)),)
 
 
 def _job(parts: Parts, name: str, work: Callable[[Session, datetime], object], *, every_beats: int = 1) -> Job:

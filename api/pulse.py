@@ -1,9 +1,10 @@
-"""Beats once a second: runs a server's standing jobs one after the other. Not the jobs (api.jobs).
+"""Beats once a second: runs some of a server's standing jobs one after the other, on a thread of its own. Not the jobs (api.jobs).
 
 A job that fails is logged and tried again at the next beat, and never stops the others: alerts go on when telling people fails."""
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -11,10 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 log = structlog.get_logger(__name__)
 
+Observe = Callable[[str, float, bool], None]
+"""Is told of every run of a job: its name, the seconds it took, and whether it failed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One standing job; `run` does what is due now, in transactions of its own, at every `every_beats`-th beat."""
+    """One standing job; `run` does what is due now, in transactions of its own, at every `every_beats`-th beat.
+
+    A job of many transactions answers an iterator, one step a transaction: it counts as progress after each, and can be stopped
+    between them."""
 
     name: str
     run: Callable[[], object]
@@ -23,22 +30,27 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """The jobs in a thread of their own. `beats` is the progress a watchdog looks at; `failures` counts jobs that raised."""
+    """The jobs in a thread of their own. `turns` is the progress a watchdog looks at; `failures` counts jobs that raised."""
 
     jobs: Sequence[Job]
+    name: str = "pulse"
     every_seconds: float = 1.0
+    observe: Observe | None = None
     beats: int = 0
+    turns: int = 0
     failures: int = 0
+    _turned_at: float = field(default_factory=time.monotonic)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Beat every second until stopped."""
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._turned()
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the beat in hand finish, then stop."""
+        """Let the transaction in hand finish, then stop."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
@@ -49,18 +61,68 @@ class Pulse:
             if self.beats % job.every_beats == 0:
                 self._guarded(job)
         self.beats += 1
+        self._turned()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago anything was last finished: hung when it grows."""
+        return time.monotonic() - self._turned_at
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             self.beat()
             self._stopped.wait(self.every_seconds)
 
+    def _turned(self) -> None:
+        self.turns += 1
+        self._turned_at = time.monotonic()
+
     def _guarded(self, job: Job) -> None:
+        began, failed = time.monotonic(), True
         try:
-            job.run()
+            self._finish(job.run())
+            failed = False
         except SQLAlchemyError as error:
-            self.failures += 1
             log.warning("a job failed and will be tried again at the next beat", job=job.name, error=str(error))
         except Exception:  # whatever one job has wrong, the next must still run; logged whole, counted
-            self.failures += 1
             log.exception("a job failed in a way nobody foresaw; it will be tried again at the next beat", job=job.name)
+        self.failures += failed
+        self._turned()
+        if self.observe is not None:
+            self.observe(job.name, time.monotonic() - began, failed)
+
+    def _finish(self, answer: object) -> None:
+        """Take the steps of a job of many, until told to stop."""
+        if isinstance(answer, Iterator):
+            for _ in answer:
+                self._turned()
+                if self._stopped.is_set():
+                    return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulses:
+    """Several pulses started and stopped together: what hangs in one (a webhook) holds up no other (the deadlines)."""
+
+    pulses: tuple[Pulse, ...]
+
+    def start(self) -> None:
+        for pulse in self.pulses:
+            pulse.start()
+
+    def stop(self) -> None:
+        """Let every transaction in hand finish, then stop them all."""
+        for pulse in self.pulses:
+            pulse._stopped.set()  # noqa: SLF001 -- all are told before any is waited for
+        for pulse in self.pulses:
+            pulse.stop()
+
+    def beat(self) -> None:
+        """Each once, in their order: for tests and simulations that hold the clock."""
+        for pulse in self.pulses:
+            pulse.beat()
+
+    @property
+    def silent_seconds(self) -> float:
+        """Of the one that has been silent longest."""
+        return max((pulse.silent_seconds for pulse in self.pulses), default=0.0)

@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import paho.mqtt.client as paho
@@ -54,6 +54,7 @@ class IngestClient:
         self._stopping = threading.Event()
         self._connection = 0
         self._progress = 0
+        self.on_answered: Callable[[Sequence[float]], None] | None = None  # told each message's seconds until its receipt
         self._beat_at = time.monotonic()
         self._client = self._new_client(client_id, username or client_id, password, persistent=persistent)
         self._worker = threading.Thread(target=self._work, name=f"{client_id}-batches", daemon=True)
@@ -176,6 +177,9 @@ class IngestClient:
                 _LOG.exception("receipts of a batch of %d cannot be sent", len(received))
             self._acknowledge(batch)
             self._progress += len(batch)
+            if self.on_answered is not None:
+                answered_at = time.monotonic()
+                self.on_answered([answered_at - message.timestamp for _, message in batch])
             return
 
     def _answer(self, replies: Sequence[Reply]) -> None:

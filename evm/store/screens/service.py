@@ -1,6 +1,10 @@
 """Counts that say how the service fares. Not the facts themselves."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -32,3 +36,46 @@ def figures(session: Session, *, now: datetime) -> dict[str, tuple[str, float]]:
             -1.0 if newest is None else (now - newest).total_seconds(),
         ),
     }
+
+
+WAITING: Final = MappingProxyType(
+    {
+        "overdue_deadlines": "Deadlines that are due and not judged.",
+        "overdue_seconds": "How long the oldest of them has been due.",
+        "reconcile_backlog": "Customer days waiting to be reconciled.",
+        "oldest_unsent_seconds": "How long the oldest message to a person has waited to be sent.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits for the standing jobs: `figures` by the names of `WAITING`, `unsent` messages by channel."""
+
+    figures: Mapping[str, float]
+    unsent: Mapping[str, int]
+
+
+def waiting(session: Session, *, now: datetime) -> Waiting:
+    """What waits now (aware UTC)."""
+    is_due = (deadlines.c.judged_at.is_(None), deadlines.c.due_at <= now)
+    overdue, oldest = session.execute(select(func.count(), func.min(deadlines.c.due_at)).where(*is_due)).one()
+    queued = session.execute(select(func.count()).select_from(reconcile_queue)).scalar_one()
+    channels = select(outbox.c.channel, func.count().label("waiting")).where(outbox.c.sent_at.is_(None))
+    unsent = {row.channel: row.waiting for row in session.execute(channels.group_by(outbox.c.channel))}
+    untold = session.execute(
+        select(func.min(outbox.c.created_at)).where(outbox.c.sent_at.is_(None), outbox.c.channel == "notify")
+    ).scalar_one()
+    return Waiting(
+        figures={
+            "overdue_deadlines": float(overdue),
+            "overdue_seconds": _age(oldest, now),
+            "reconcile_backlog": float(queued),
+            "oldest_unsent_seconds": _age(untold, now),
+        },
+        unsent={"notify": 0, "down": 0} | unsent,
+    )
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
