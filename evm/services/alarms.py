@@ -2,7 +2,9 @@
 Not the rules (evm.domain.alerts), not the deadlines (watch) and not the sending (notify)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Session
 from evm.domain.alerts.judge import drafts_of
 from evm.domain.alerts.situation import AlertDraft, Situation
 from evm.domain.evidence import EventKind, Evidence
-from evm.domain.ids import CustomerId
+from evm.domain.ids import CustomerId, EventId, ProviderId
 from evm.domain.period import care_day
 from evm.domain.plan import PlannedVisit, Risk
 from evm.domain.policy import Policy
@@ -37,15 +39,28 @@ def raise_drafts(session: Session, *, drafts: Sequence[AlertDraft], now: datetim
     return tuple(sorted(new.values()))
 
 
-def raise_from_evidence(session: Session, *, rows: Sequence[NewRow], now: datetime, policy: Policy) -> tuple[int, ...]:
-    """What every alert rule makes of these events, the moment they are stored: assistance, no reply, a refused medicine."""
+def raise_from_evidence(
+    session: Session,
+    *,
+    rows: Sequence[NewRow],
+    now: datetime,
+    policy: Policy,
+    answering: Mapping[EventId, ProviderId] = MappingProxyType({}),
+) -> tuple[int, ...]:
+    """What every alert rule makes of these events, the moment they are stored: assistance, no reply, a refused medicine.
+
+    `answering`: which provider must act on an event that came by another's device (people who passed from one to the other)."""
     events = [row.evidence for row in rows]
     refusals = [e for e in events if e.kind is EventKind.CUSTOMER_REFUSED and e.customer is not None]
     undone = [e for e in events if any(not task.done for task in e.tasks)]
     days = {(e.customer, care_day(e.at, zone=policy.zone)) for e in (*undone, *refusals) if e.customer is not None}
     critical = _time_critical(session, days)
     refused = _refused_visits(session, refusals, policy) if refusals else {}
-    drafts = [draft for e in events for draft in drafts_of(_situation(e, critical, refused, policy), now=now)]
+    drafts = [
+        replace(draft, provider=answering.get(e.event_id, draft.provider))
+        for e in events
+        for draft in drafts_of(_situation(e, critical, refused, policy), now=now)
+    ]
     return raise_drafts(session, drafts=drafts, now=now)
 
 

@@ -201,13 +201,15 @@ def _happened(
 
 
 def _absences(
-    session: Session, claim: InvoiceClaim, planned: Iterable[PlannedVisit]
+    session: Session, claim: InvoiceClaim, planned: Collection[PlannedVisit]
 ) -> dict[CustomerId, tuple[Absence, ...]]:
+    """When the customers of these visits were away, whosever customers they are by now."""
     starts = [visit.start for visit in planned]
     first = min(starts, default=datetime.combine(claim.period_since, time(), tzinfo=UTC))
     last = max(starts, default=datetime.combine(claim.period_until, time(), tzinfo=UTC))
     found: dict[CustomerId, tuple[Absence, ...]] = {}
-    for spell in plans.absences(session, provider_id=claim.provider, since=first, until=max(first, last) + SECOND):
+    customers = {visit.customer_id for visit in planned}
+    for spell in plans.absences(session, customer_ids=customers, since=first, until=max(first, last) + SECOND):
         found[spell.customer_id] = (*found.get(spell.customer_id, ()), spell)
     return found
 

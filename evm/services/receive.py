@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from evm.domain.evidence import Claim, EventKind, Evidence, Source
 from evm.domain.finding import FindingCode
 from evm.domain.grades import grade_place, grade_time
-from evm.domain.ids import CustomerId, DeviceId, ProviderId, WorkerId
+from evm.domain.ids import CustomerId, DeviceId, EventId, ProviderId, WorkerId
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.services import alarms
 from evm.services.device_progress import advance, flag_second_users, live_offsets, next_missing
+from evm.services.provider_days import providers_answering
 from evm.services.resolve import Directory, Resolved, load_directory, resolve
 from evm.store import evidence as log
 from evm.store import ingest_state, plans
@@ -100,11 +101,12 @@ def receive(
     known = log.known(session, keys={_key(item.claim) for _, item in incoming})
     fresh, repeats = _sort(incoming, known)
     rows = _rows(session, fresh, now, policies)
+    passed = providers_answering(session, events=[row.evidence for row in rows], zone=policies.zone)
     indices = dict(zip((f.at for f in fresh), log.append(session, rows=rows), strict=True))
     if incoming:
-        _keep_progress(session, incoming, rows, now, policies)
+        _keep_progress(session, incoming, rows, passed, now, policies)
     _queue(session, rows, _conflicted(fresh, known), now, policies)
-    alarms.raise_from_evidence(session, rows=rows, now=now, policy=policies)
+    alarms.raise_from_evidence(session, rows=rows, now=now, policy=policies, answering=passed)
     for at, first in repeats.items():
         indices[at] = indices[first] if isinstance(first, int) else first.index
     verdicts = {f.at: f.verdict for f in fresh}
@@ -295,6 +297,7 @@ def _keep_progress(
     session: Session,
     incoming: Sequence[tuple[int, Incoming]],
     rows: Sequence[NewRow],
+    passed: Mapping[EventId, ProviderId],
     now: datetime,
     policy: Policy,
 ) -> None:
@@ -303,12 +306,13 @@ def _keep_progress(
     channels = {(item.claim.provider, item.claim.event_id): item.channel for _, item in incoming}
     marks = [
         Watermark(
-            provider=row.evidence.provider,
+            provider=provider,
             channel=channels[row.evidence.provider, row.evidence.event_id],
             newest_at=min(row.evidence.at, now),
             received_at=now,
         )
         for row in rows
+        for provider in sorted({row.evidence.provider, passed.get(row.evidence.event_id, row.evidence.provider)})
     ]
     ingest_state.raise_watermarks(session, marks=marks)
 

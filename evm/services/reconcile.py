@@ -20,6 +20,7 @@ from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.reconcile import reconcile
 from evm.domain.visit import Visit
+from evm.services.provider_days import customers_served, with_their_provider
 from evm.services.reclassify import reclassify
 from evm.store import evidence as log
 from evm.store import ingest_state, people, plans, visits
@@ -108,12 +109,13 @@ def reconcile_days(
 ) -> int:
     """Reconcile every customer of a provider for care days `[since_day, until_day)`, a week at a time. Answers how many visits changed."""
     changed = 0
-    homes = {c.customer_id: c.home for c in people.customers(session, provider_id=provider_id)}
+    served = customers_served(session, provider_id=provider_id, since_day=since_day, until_day=until_day)
+    homes = people.homes(session, customer_ids=served)
     modes = {w.worker_id: w.mode for w in people.workers(session, provider_id=provider_id)}
     start = since_day
     while start < until_day:
         end = min(until_day, start + timedelta(days=DAYS_A_CHUNK))
-        facts = _facts_of_provider(session, provider_id, homes, modes, (start, end), policy)
+        facts = _facts_of_provider(session, homes, modes, (start, end), policy)
         changed += len(_reconcile(session, facts, frozenset(homes), (start, end), now, policy))
         start = end
     return changed
@@ -209,7 +211,6 @@ def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day:
 
 def _facts_of_provider(
     session: Session,
-    provider_id: ProviderId,
     homes: dict[CustomerId, Home],
     modes: dict[WorkerId, TravelMode],
     days: tuple[date, date],
@@ -217,21 +218,20 @@ def _facts_of_provider(
 ) -> _Facts:
     since_day, until_day = days
     window = _window(since_day, until_day, policy)
+    events = log.evidence_for(session, customer_ids=homes, since=window.start, until=window.end)
+    passed = {e.worker for e in events if e.worker is not None} - modes.keys()
     return _Facts(
         plan=plans.planned_visits(
             session,
-            provider_id=provider_id,
+            customer_ids=homes,
             since_day=since_day - timedelta(days=1),
             until_day=until_day + timedelta(days=1),
         ),
-        evidence=(
-            *log.evidence_for(session, customer_ids=homes, since=window.start, until=window.end),
-            *log.later_amendments(session, customer_ids=homes, since=window.end),
-        ),
+        evidence=(*events, *log.later_amendments(session, customer_ids=homes, since=window.end)),
         homes=homes,
-        modes=modes,
+        modes=modes | people.modes(session, worker_ids=passed),
         lines=people.landlines(session, customer_ids=homes),
-        absences=plans.absences(session, provider_id=provider_id, since=window.start, until=window.end),
+        absences=plans.absences(session, customer_ids=homes, since=window.start, until=window.end),
     )
 
 
@@ -255,7 +255,7 @@ def _reconcile(
         now=now,
     )
     since, until = days[0].isoformat(), days[1].isoformat()
-    kept = [visit for visit in found if since <= visit.care_day < until]
+    kept = with_their_provider(session, visits=[visit for visit in found if since <= visit.care_day < until])
     whole = {(customer, days[0] + timedelta(days=n)) for customer in customers for n in range((days[1] - days[0]).days)}
     changed = visits.append_versions(session, visits=kept, now=now, customer_days=whole)
     _reclassify(session, kept, set(changed), now, policy)
