@@ -1,4 +1,5 @@
-"""What an operator does from the command line: schema, devices, accounts, the broker's files. Not the server and not any page."""
+"""What an operator does from the command line: schema, devices, accounts. Not the server, not the broker (api.broker_sync)
+and not any page."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,13 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from api.auth import hash_password
 from api.parts import Parts, PartsRefused, open_parts
-from devices import identity, mosquitto
+from devices import identity
 from devices.types import TYPES
 from evm.domain.ids import DeviceId, ProviderId, WorkerId
 from evm.store import accounts, people
 from evm.store.accounts import Account, Role
-
-SERVERS = ("ingest-1", "ingest-2")
 
 
 class OfficeRefused(ValueError):  # noqa: N818 -- named for what is wrong
@@ -25,7 +24,7 @@ class OfficeRefused(ValueError):  # noqa: N818 -- named for what is wrong
 
 def migrate_database(*, data: Path, database: str | None) -> dict[str, Any]:
     """Bring the schema to this version. Raises OfficeRefused."""
-    with _opened(data=data, database=database) as parts:
+    with opened(data=data, database=database) as parts:
         return {"database": parts.engine.url.render_as_string(hide_password=True), "schema": "current"}
 
 
@@ -36,7 +35,7 @@ def enrol_device(
     known = [one.name for one in TYPES]
     if device_type not in known:
         raise OfficeRefused(f"--type {device_type!r} is no device type: choose one of {', '.join(known)}")
-    with _opened(data=data, database=database) as parts, parts.sessions.begin() as session:
+    with opened(data=data, database=database) as parts, parts.sessions.begin() as session:
         providers = sorted(one.provider_id for one in people.providers(session))
         if provider not in providers:
             raise OfficeRefused(
@@ -87,7 +86,7 @@ def add_account(
         provider_id=provider,
         password_hash=password_hash,
     )
-    with _opened(data=data, database=database) as parts:
+    with opened(data=data, database=database) as parts:
         try:
             with parts.sessions.begin() as session:
                 accounts.add_accounts(session, new=[account])
@@ -98,32 +97,9 @@ def add_account(
     return {"email": account.email, "role": str(account.role)}
 
 
-def sync_broker(*, data: Path, database: str | None, out: Path, host: str, port: int) -> dict[str, Any]:
-    """Write Mosquitto's configuration, password and ACL files from the device table; a running Mosquitto reads them anew.
-
-    Raises OfficeRefused naming the argument."""
-    with _opened(data=data, database=database) as parts, parts.sessions() as session:
-        for name in SERVERS:
-            identity.server_credential(directory=parts.secrets, name=name)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            written = mosquitto.write_files(
-                session,
-                directory=out.resolve(),
-                servers=identity.server_credentials(directory=parts.secrets),
-                host=host,
-                port=port,
-            )
-        except OSError as error:
-            raise OfficeRefused(
-                f"--out {out} cannot be written ({error.strerror}): name a directory that this user may write"
-            ) from None
-        enrolled = sum(1 for row in people.devices(session) if row.revoked_at is None)
-    return {"devices": enrolled, **{path.name: str(path) for path in written}}
-
-
 @contextmanager
-def _opened(*, data: Path, database: str | None) -> Iterator[Parts]:
+def opened(*, data: Path, database: str | None) -> Iterator[Parts]:
+    """The parts for one command. Raises OfficeRefused with the remedy when they cannot be had."""
     try:
         parts = open_parts(data=data, database=database)
     except PartsRefused as error:

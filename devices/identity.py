@@ -26,6 +26,9 @@ from evm.store.people import DeviceRow
 
 ITERATIONS: Final = 1000
 CREDENTIALS_FILE: Final = "server-credentials.json"
+CONTROLLER: Final = "server-dynsec"
+"""Who tells Mosquitto's dynamic-security plugin what has changed; it may do nothing else at the broker."""
+
 _FORM: Final = re.compile(r"\$7\$(\d{1,7})\$([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+)")
 
 
@@ -137,13 +140,15 @@ def share_group(*, directory: Path) -> str:
     return f"ingest-{hashlib.sha256(f'popback share group {secret}'.encode()).hexdigest()[:24]}"
 
 
-def write_privately(path: Path, text: str) -> None:
-    """Replace `path` as a whole, readable by its owner alone: no reader ever sees half of it."""
+def write_privately(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:
+    """Replace `path` as a whole, readable by its owner alone: no reader ever sees half of it. `owner`: user and group, if not us."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

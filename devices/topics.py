@@ -91,3 +91,23 @@ def may_subscribe(*, user: str, topic_filter: str) -> bool:
         plain = topic_filter.split("/", 2)[2] if topic_filter.startswith("$share/") else topic_filter
         return plain in (EVENT_FILTER, BASE_FILTER, STATUS_FILTER)
     return may_receive(user=user, topic=topic_filter)
+
+
+def device_writes(base: str) -> tuple[str, ...]:
+    """What the device of the topic `base` may publish on, as access rules say it; the same as `may_publish`."""
+    return base, f"{base}/event", f"{base}/status"
+
+
+def device_reads(base: str) -> tuple[str, ...]:
+    """What the device of the topic `base` may be given; the same as `may_receive`."""
+    return f"{base}/receipt", f"{base}/run"
+
+
+def server_writes() -> tuple[str, ...]:
+    """What our own processes may publish on, as access rules say it."""
+    return f"{ROOT}/+/+/receipt", f"{ROOT}/+/+/run"
+
+
+def server_reads() -> tuple[str, ...]:
+    """What our own processes may subscribe to and be given, as access rules say it."""
+    return EVENT_FILTER, BASE_FILTER, STATUS_FILTER

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from sqlalchemy import text
 
 from devices import identity, mosquitto
 from devices.broker import EmbeddedBroker
@@ -161,9 +162,8 @@ class Site:
 def enrol_all(town: Town) -> None:
     """Give every device of the town the same known password."""
     with town.sessions.begin() as session:
-        session.connection().exec_driver_sql(
-            "UPDATE devices SET password_hash = ?", (identity.hash_password(PASSWORD),)
-        )
+        known = {"known": identity.hash_password(PASSWORD)}
+        session.execute(text("UPDATE devices SET password_hash = :known"), known)
 
 
 def revoke(town: Town, device: str) -> None:

@@ -128,7 +128,7 @@ def test_mosquittos_files_name_enrolled_devices_only_and_are_private(town: Town,
     """Broken if a revoked device keeps its rules, or anybody can read the hashes."""
     servers = [server_credential(directory=tmp_path, name="ingest-1")]
     with town.sessions() as session:
-        paths = mosquitto.write_files(session, directory=tmp_path / "mosquitto", servers=servers)
+        paths = mosquitto.write_files(session, directory=tmp_path / "mosquitto", servers=servers).paths
     text = {path.name: path.read_text() for path in paths}
     users = [line.split(":")[0] for line in text["passwords"].splitlines()]
     assert users == ["ingest-1", "kindly.o1", "kindly.p1", "kindly.p2", "other.p1"]
@@ -143,7 +143,7 @@ def test_writing_mosquittos_files_again_changes_nothing(town: Town, tmp_path: Pa
     contents = []
     for _ in range(2):
         with town.sessions() as session:
-            paths = mosquitto.write_files(session, directory=tmp_path / "mosquitto", servers=servers)
+            paths = mosquitto.write_files(session, directory=tmp_path / "mosquitto", servers=servers).paths
         contents.append([(path.read_bytes(), path.stat().st_mtime_ns) for path in paths])
     assert contents[0] == contents[1]
 
