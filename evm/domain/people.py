@@ -78,6 +78,15 @@ class Customer:
     language_required: str | None = None
     workers_excluded: frozenset[WorkerId] = frozenset()
     workers_preferred: tuple[WorkerId, ...] = ()
+    nhs_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A skill that lasts until the end of the local day `last_day`."""
+
+    skill: str
+    last_day: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +119,8 @@ class CareWorker:
     pin: str | None = None
     hours_day_max: int = 12
     hours_week_max: int = 48
+    training: tuple[Training, ...] = ()
+
+    def skills_on(self, day: date) -> frozenset[str]:
+        """What the worker is able and allowed to do on a local day: lasting skills and training that has not run out by then."""
+        return self.skills | {one.skill for one in self.training if day <= one.last_day}

@@ -287,7 +287,7 @@ def _worker(day: Day, worker: CareWorker, *, place: int, policy: Policy, wishes:
         id=worker.worker_id,
         shifts=_rested(day, shifts, stints=stints),
         home=place,
-        skills=worker.skills,
+        skills=worker.skills_on(day.day),
         gender=worker.gender,
         languages=worker.languages,
         hours_limit_seconds=_hours_limit(day, worker, stints=stints),

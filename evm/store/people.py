@@ -1,31 +1,19 @@
 """Councils, providers, branches, localities, customers, care workers and devices: rows in, domain values out. Not their plans."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, tuple_
+from sqlalchemy import Select, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import BranchId, CouncilId, CustomerId, DeviceId, LocalityId, ProviderId, WorkerId
-from evm.domain.people import Branch, CareWorker, Council, Customer, Gender, Locality, Provider, Shift, TravelMode
+from evm.domain.people import Branch, CareWorker, Council, Customer, Locality, Provider, TravelMode
 from evm.domain.place import Home
+from evm.store.people_rows import DeviceRow as DeviceRow  # noqa: PLC0414 -- part of what this module gives
+from evm.store.people_rows import customer_of, customer_values, device_of, worker_of, worker_values
 from evm.store.tables import people as t
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceRow:
-    """An enrolled device. `password_hash` is Mosquitto's own form, so that one hash serves both brokers; `worker` None: shared."""
-
-    provider: ProviderId
-    device: DeviceId
-    device_type: str
-    worker: WorkerId | None
-    password_hash: str
-    enrolled_at: datetime
-    revoked_at: datetime | None = None
-    signed: bool = False
 
 
 def add_councils(session: Session, *, councils: Sequence[Council]) -> None:
@@ -63,14 +51,14 @@ def add_localities(session: Session, *, localities: Sequence[Locality]) -> None:
 
 def add_customers(session: Session, *, customers: Sequence[Customer]) -> None:
     """Insert the customers with their landlines and tags."""
-    _insert(session, t.customers, [_customer_values(c) for c in customers])
+    _insert(session, t.customers, [customer_values(c) for c in customers])
     lines = [{"customer_id": c.customer_id, "line": line} for c in customers for line in c.landlines]
     _insert(session, t.customer_landlines, lines)
     _insert(session, t.customer_tags, [{"customer_id": c.customer_id, "tag": tag} for c in customers for tag in c.tags])
 
 
 def add_workers(session: Session, *, workers: Sequence[CareWorker]) -> None:
-    _insert(session, t.care_workers, [_worker_values(w) for w in workers])
+    _insert(session, t.care_workers, [worker_values(w) for w in workers])
 
 
 def add_devices(session: Session, *, devices: Sequence[DeviceRow]) -> None:
@@ -158,7 +146,7 @@ def customers(
         query = query.where(t.customers.c.locality_id == locality_id)
     if customer_ids is not None:
         query = query.where(t.customers.c.customer_id.in_(sorted(set(customer_ids))))
-    found = [_customer(row) for row in session.execute(query)]
+    found = [customer_of(row) for row in session.execute(query)]
     return _with_lines_and_tags(session, found)
 
 
@@ -183,7 +171,7 @@ def workers(
         query = query.where(t.care_workers.c.locality_id == locality_id)
     if worker_ids is not None:
         query = query.where(t.care_workers.c.worker_id.in_(sorted(set(worker_ids))))
-    return tuple(_worker(row) for row in session.execute(query))
+    return tuple(worker_of(row) for row in session.execute(query))
 
 
 def worker(session: Session, *, worker_id: WorkerId) -> CareWorker | None:
@@ -240,7 +228,7 @@ def devices(
         query = query.where(t.devices.c.provider_id == provider_id)
     if device_type is not None:
         query = query.where(t.devices.c.device_type == device_type)
-    return tuple(_device(row) for row in session.execute(query))
+    return tuple(device_of(row) for row in session.execute(query))
 
 
 def devices_among(
@@ -251,7 +239,7 @@ def devices_among(
         t.devices.c.provider_id.in_(sorted({provider for provider, _ in keys})),
         t.devices.c.device_id.in_(sorted({device for _, device in keys})),
     )
-    found = [_device(row) for row in session.execute(query)] if keys else []
+    found = [device_of(row) for row in session.execute(query)] if keys else []
     return {(d.provider, d.device): d for d in found if (d.provider, d.device) in keys}
 
 
@@ -320,48 +308,6 @@ def _insert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
         session.execute(insert(table), rows)
 
 
-def _customer_values(c: Customer) -> dict[str, Any]:
-    return {
-        "customer_id": c.customer_id,
-        "provider_id": c.provider_id,
-        "locality_id": c.locality_id,
-        "name": c.name,
-        "address": c.address,
-        "postcode": c.postcode,
-        "latitude": c.home.latitude,
-        "longitude": c.home.longitude,
-        "radius_m": c.home.radius_m,
-        "phone": c.phone,
-        "next_of_kin_name": c.next_of_kin_name,
-        "next_of_kin_phone": c.next_of_kin_phone,
-        "landline_code": c.landline_code,
-        "gender_required": c.gender_required,
-        "language_required": c.language_required,
-        "workers_excluded": sorted(c.workers_excluded),
-        "workers_preferred": list(c.workers_preferred),
-    }
-
-
-def _customer(r: Row[Any]) -> Customer:
-    return Customer(
-        customer_id=CustomerId(r.customer_id),
-        provider_id=ProviderId(r.provider_id),
-        locality_id=LocalityId(r.locality_id),
-        name=r.name,
-        address=r.address,
-        postcode=r.postcode,
-        home=Home(latitude=r.latitude, longitude=r.longitude, radius_m=r.radius_m),
-        phone=r.phone,
-        next_of_kin_name=r.next_of_kin_name,
-        next_of_kin_phone=r.next_of_kin_phone,
-        landline_code=r.landline_code,
-        gender_required=None if r.gender_required is None else Gender(r.gender_required),
-        language_required=r.language_required,
-        workers_excluded=frozenset(WorkerId(w) for w in r.workers_excluded),
-        workers_preferred=tuple(WorkerId(w) for w in r.workers_preferred),
-    )
-
-
 def _with_lines_and_tags(session: Session, found: Sequence[Customer]) -> tuple[Customer, ...]:
     ids = [c.customer_id for c in found]
     lines = _by_customer(session, t.customer_landlines, t.customer_landlines.c.line, ids)
@@ -380,64 +326,3 @@ def _by_customer(session: Session, table: Any, column: Any, ids: Sequence[Custom
     for customer_id, text in session.execute(query) if ids else ():
         found[customer_id] = (*found.get(customer_id, ()), text)
     return found
-
-
-def _worker_values(w: CareWorker) -> dict[str, Any]:
-    return {
-        "worker_id": w.worker_id,
-        "provider_id": w.provider_id,
-        "locality_id": w.locality_id,
-        "name": w.name,
-        "latitude": w.home.latitude,
-        "longitude": w.home.longitude,
-        "gender": w.gender,
-        "phone": w.phone,
-        "mode": w.mode,
-        "languages": sorted(w.languages),
-        "skills": sorted(w.skills),
-        "shifts": [
-            {"weekday": s.weekday, "since": s.since.isoformat(), "until": s.until.isoformat()} for s in w.shifts
-        ],
-        "leave": [day.isoformat() for day in w.leave],
-        "dialled_number": w.dialled_number,
-        "pin": w.pin,
-        "hours_day_max": w.hours_day_max,
-        "hours_week_max": w.hours_week_max,
-    }
-
-
-def _worker(r: Row[Any]) -> CareWorker:
-    return CareWorker(
-        worker_id=WorkerId(r.worker_id),
-        provider_id=ProviderId(r.provider_id),
-        locality_id=LocalityId(r.locality_id),
-        name=r.name,
-        home=Home(latitude=r.latitude, longitude=r.longitude),
-        gender=Gender(r.gender),
-        phone=r.phone,
-        mode=TravelMode(r.mode),
-        languages=frozenset(r.languages),
-        skills=frozenset(r.skills),
-        shifts=tuple(
-            Shift(weekday=s["weekday"], since=time.fromisoformat(s["since"]), until=time.fromisoformat(s["until"]))
-            for s in r.shifts
-        ),
-        leave=tuple(date.fromisoformat(day) for day in r.leave),
-        dialled_number=r.dialled_number,
-        pin=r.pin,
-        hours_day_max=r.hours_day_max,
-        hours_week_max=r.hours_week_max,
-    )
-
-
-def _device(r: Row[Any]) -> DeviceRow:
-    return DeviceRow(
-        provider=ProviderId(r.provider_id),
-        device=DeviceId(r.device_id),
-        device_type=r.device_type,
-        worker=None if r.worker_id is None else WorkerId(r.worker_id),
-        password_hash=r.password_hash,
-        enrolled_at=r.enrolled_at,
-        revoked_at=r.revoked_at,
-        signed=r.signed,
-    )

@@ -44,6 +44,7 @@ customers = Table(
     Column("language_required", String(10)),
     Column("workers_excluded", JSON, nullable=False),
     Column("workers_preferred", JSON, nullable=False),
+    Column("nhs_number", String(10), index=True),
 )
 customer_landlines = Table(
     "customer_landlines",
@@ -77,6 +78,7 @@ care_workers = Table(
     Column("pin", String(12)),
     Column("hours_day_max", Integer, nullable=False),
     Column("hours_week_max", Integer, nullable=False),
+    Column("training", JSON),  # skills with their last day
     UniqueConstraint("provider_id", "pin"),
 )
 devices = Table(
