@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from evm.domain.ids import CustomerId, DeviceId, LocalityId, ProviderId, VisitId, WorkerId
 from evm.domain.transfer import ALWAYS, Passed, Spell, Transfer, TransferState
 from evm.store.tables.alerts import alerts
-from evm.store.tables.money import invoices
+from evm.store.tables.money import invoice_lines, invoices
 from evm.store.tables.people import care_workers, customers, devices
 from evm.store.tables.plans import planned_slots, planned_visits, popback_requests
 from evm.store.tables.rosters import rosters
@@ -22,6 +22,24 @@ from evm.store.tables.transfers import provider_spells, transfer_devices, transf
 from evm.store.tables.visits import visits
 
 IDS_A_STATEMENT: Final = 500
+
+
+def claimed_from(
+    session: Session, *, provider: ProviderId, customer_ids: Collection[CustomerId], since: date
+) -> tuple[str, ...]:
+    """The numbers of the provider's invoices that claim planned visits of these customers on a day from `since` on."""
+    line, visit = invoice_lines.c, planned_visits.c
+    found: set[str] = set()
+    for some in _chunks(customer_ids):
+        query = (
+            select(invoices.c.number)
+            .join(invoice_lines, line.invoice_id == invoices.c.invoice_id)
+            .join(planned_visits, visit.visit_id == line.visit_id)
+            .where(invoices.c.provider_id == provider, visit.customer_id.in_(some), visit.care_day >= since)
+            .distinct()
+        )
+        found.update(session.execute(query).scalars())
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,12 +267,12 @@ def former_pins(
     return {key: next(iter(who)) for key, who in found.items() if key in pins and len(who) == 1}
 
 
-def hand_over(session: Session, *, kind: Passed, ids: Collection[str], to: ProviderId) -> None:
-    """Make these people the new provider's from now."""
+def hand_over(session: Session, *, kind: Passed, ids: Collection[str], was: ProviderId, to: ProviderId) -> None:
+    """Make those of these people who are still the old provider's the new one's from now."""
     table = customers if kind is Passed.CUSTOMER else care_workers
     key = table.c.customer_id if kind is Passed.CUSTOMER else table.c.worker_id
     for some in _chunks(ids):
-        session.execute(update(table).where(key.in_(some)).values(provider_id=to))
+        session.execute(update(table).where(key.in_(some), table.c.provider_id == was).values(provider_id=to))
 
 
 def hand_over_visits(

@@ -1,0 +1,426 @@
+"""Provider change: who passes, whose the evidence of which day is, and that nothing is lost or doubled. Not the command
+(tests/api/test_transfer_commands.py)."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from evm.domain.billing.invoice import Verdict
+from evm.domain.evidence import EventKind
+from evm.domain.ids import ProviderId
+from evm.domain.people import Branch, Provider
+from evm.domain.plan import Absence, AbsenceKind
+from evm.domain.policy import Policy
+from evm.domain.transfer import Passed, TransferState
+from evm.domain.visit import VisitOutcome
+from evm.services import invoice as invoices
+from evm.services import price, receive, reconcile, transfers, watch
+from evm.services.receive import Incoming
+from evm.services.roster import adopt, publish
+from evm.services.roster_deadlines import publish_deadlines
+from evm.services.transfers import TransferRefused, Wanted
+from evm.store import alerts, deadlines, evidence, ingest_state, money, outbox, people, plans, rosters, visits
+from evm.store import transfers as store
+from evm.store.rosters import RosterState
+from evm.store.tables.evidence import evidence as evidence_table
+from tests import factories
+from tests.domain.billing import bills
+from tests.factories import LOCALITY, NINE, PROVIDER
+from tests.services.invoicing import agreement, claim, line
+
+POLICY = Policy()
+NEW = ProviderId("bright")
+DAY = date(2026, 11, 5)  # a Thursday; the visits run from Monday 2 to Sunday 8
+MIDNIGHT = datetime(2026, 11, 5, tzinfo=UTC)
+BEFORE = datetime(2026, 11, 1, 12, tzinfo=UTC)
+LATER = datetime(2026, 12, 1, 8, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+WANTED = Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY, customers=("c1",), workers=("w1",))
+
+
+def at(day: int, *, minutes: int = 0) -> datetime:
+    """Nine o'clock on a day of November 2026."""
+    return NINE + timedelta(days=day - 2, minutes=minutes)
+
+
+@pytest.fixture
+def town(session: Session) -> Session:
+    """Customers c1 and c2 and workers w1 and w2 of one provider; each customer is planned at nine (c2 at ten) for a week; an agreement
+    with each provider; c1 and w1 are to pass on Thursday."""
+    factories.seed(
+        session,
+        customers=[factories.customer("c1"), factories.customer("c2", home=factories.home(500))],
+        workers=[factories.worker("w1", pin="1111"), factories.worker("w2", pin="2222")],
+        devices=[factories.device("p1"), factories.device("p2", worker="w2")],
+    )
+    people.add_providers(session, providers=[Provider(provider_id=NEW, name="Bright Care")])
+    branch = Branch(branch_id="bright", provider_id=NEW, name="Bright", phone="+441614960002")
+    people.add_branches(session, branches=[branch])
+    money.add_agreements(
+        session,
+        agreements=[agreement(), bills.agreement(council=factories.COUNCIL, provider=NEW, agreement_id="theirs")],
+    )
+    planned = [
+        factories.planned_visit(
+            f"{who}-{day}", customer=who, start=at(day, minutes=60 * (who == "c2")), rostered=(worker,)
+        )
+        for day in range(2, 9)
+        for who, worker in (("c1", "w1"), ("c2", "w2"))
+    ]
+    plans.add_planned_visits(session, visits=planned)
+    return session
+
+
+def said(session: Session, *claims, now: datetime | None = None) -> None:
+    for one in claims:
+        item = Incoming(claim=one, payload=one.sha256.encode(), channel="mqtt")
+        received = now or one.captured_at + timedelta(seconds=2)
+        receive.receive(session, items=[item], now=received, policies=POLICY)
+
+
+def stay(start: datetime, minutes: int = 30, **changes):
+    return (
+        factories.claim(EventKind.CHECK_IN, at=start, **changes),
+        factories.claim(EventKind.CHECK_OUT, at=start + minutes * MINUTE, **changes),
+    )
+
+
+def reconciled(session: Session, now: datetime = LATER) -> None:
+    while reconcile.run_pending(session, now=now, policy=POLICY):
+        pass
+
+
+def passed(session: Session, wanted: Wanted = WANTED, *, ordered_at: datetime = BEFORE) -> None:
+    transfers.order(session, wanted=wanted, now=ordered_at, by="test", policy=POLICY)
+    assert transfers.apply_due(session, now=MIDNIGHT, policy=POLICY) == 1
+
+
+def happened(session: Session, visit_id: str):
+    return visits.newest_of(session, visit_ids=[visit_id]).get(visit_id)
+
+
+def minutes_of(session: Session, visit_id: str) -> int:
+    visit = happened(session, visit_id)
+    return 0 if visit is None else sum(slot.attendance.minutes for slot in visit.slots if slot.attendance)
+
+
+def test_before_on_and_after_the_day_each_visit_is_its_own_providers(town: Session) -> None:
+    """Broken: a visit of Wednesday would be claimed by the new provider, or Thursday's by the old one."""
+    said(town, *stay(at(4)))
+    passed(town)
+    said(town, *stay(at(5)), *stay(at(6)))
+    reconciled(town)
+    found = {day: happened(town, f"c1-{day}") for day in (4, 5, 6)}
+    assert [(found[day].provider, minutes_of(town, f"c1-{day}")) for day in (4, 5, 6)] == [
+        (PROVIDER, 30),
+        (NEW, 30),
+        (NEW, 30),
+    ]
+    planned = plans.planned_visits(town, customer_id="c1", since_day=date(2026, 11, 2), until_day=date(2026, 11, 9))
+    assert [visit.provider_id for visit in planned] == [PROVIDER] * 3 + [NEW] * 4
+    assert all(visit.rostered == ("w1",) for visit in planned)
+    others = plans.planned_visits(town, customer_id="c2", since_day=date(2026, 11, 2), until_day=date(2026, 11, 9))
+    assert {visit.provider_id for visit in others} == {PROVIDER}
+
+
+def test_an_old_phone_still_counts_after_the_day(town: Session) -> None:
+    """Broken: a worker who passed without a new credential in her phone would lose her wage, and the customer's visit would be missed."""
+    passed(town)
+    said(town, *stay(at(5)))
+    rows = evidence.events(town)
+    assert [(row.evidence.provider, row.evidence.worker, row.evidence.customer) for row in rows] == [
+        (PROVIDER, "w1", "c1")
+    ] * 2
+    reconciled(town)
+    visit = happened(town, "c1-5")
+    assert (visit.provider, visit.outcome, minutes_of(town, "c1-5")) == (NEW, VisitOutcome.DELIVERED, 30)
+    marks = {mark.provider for mark in ingest_state.watermarks(town)}
+    assert marks == {PROVIDER, NEW}, "the new provider is heard of, too: it is not blind"
+
+
+def test_a_new_phone_brings_what_was_captured_before_the_day(town: Session) -> None:
+    """Broken: an outbox that is sent with the new credential would bring evidence of nobody."""
+    people.add_devices(town, devices=[factories.device("p1", provider=NEW)])
+    passed(town)
+    said(town, *stay(at(4), provider=NEW, visit="c1-4"), now=at(5))
+    reconciled(town)
+    assert (happened(town, "c1-4").provider, minutes_of(town, "c1-4")) == (PROVIDER, 30)
+
+
+def test_a_new_phone_works_before_the_day_as_well(town: Session) -> None:
+    """Broken: whoever is handed her new phone a day early could not check in with it."""
+    transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    people.add_devices(town, devices=[factories.device("p1", provider=NEW)])
+    said(town, *stay(at(4), provider=NEW))
+    reconciled(town)
+    assert (happened(town, "c1-4").provider, minutes_of(town, "c1-4")) == (PROVIDER, 30)
+
+
+def test_a_worker_who_stays_cannot_speak_for_a_customer_who_went(town: Session) -> None:
+    """Broken: the old provider's phones would go on writing into the new provider's visits."""
+    passed(town)
+    said(town, *stay(at(5), device="p2", worker="w2"))
+    assert [row.evidence.customer for row in evidence.events(town)] == [None, None]
+
+
+def test_strangers_stay_strangers(town: Session) -> None:
+    """Broken: passing would open everybody to everybody's devices."""
+    people.add_devices(town, devices=[factories.device("p9", provider=NEW, worker=None)])
+    said(town, *stay(at(4), provider=NEW, device="p9", worker="w2", tag="tag-c2"))
+    assert [(row.evidence.worker, row.evidence.customer) for row in evidence.events(town)] == [(None, None)] * 2
+
+
+def test_a_night_visit_over_the_midnight_is_the_old_providers(town: Session) -> None:
+    """Broken: the check-out after midnight would be lost, and with it the night's wage."""
+    night = factories.planned_visit(
+        "night", start=datetime(2026, 11, 4, 23, 30, tzinfo=UTC), minutes=60, rostered=("w2",)
+    )
+    plans.add_planned_visits(town, visits=[night])
+    passed(town)
+    came, went = stay(night.start, 60, device="p2", worker="w2")
+    said(town, came, went, now=MIDNIGHT + timedelta(hours=1))
+    reconciled(town)
+    assert (happened(town, "night").provider, minutes_of(town, "night")) == (PROVIDER, 60)
+
+
+def test_a_pin_typed_at_the_old_providers_line_is_still_hers(town: Session) -> None:
+    """Broken: a worker who rings the number she knows would be nobody from the day on."""
+    passed(town)
+    said(town, *stay(at(5), worker=None, device="desk", worker_pin="1111"))
+    assert [row.evidence.worker for row in evidence.events(town)] == ["w1", "w1"]
+
+
+def test_late_evidence_of_the_last_day_still_pays_the_old_provider(town: Session) -> None:
+    """Broken: the old provider's invoice for days before would lose its lines when customers have gone."""
+    said(town, factories.claim(EventKind.CHECK_IN, at=at(4)))
+    passed(town)
+    reconciled(town, now=at(5))
+    first = claim(line(1, visit=None), period_until=date(2026, 11, 5))
+    own = replace(first.lines[0], visit="c1-4", start=at(4), customer="c1")
+    sent = replace(first, lines=(own,))
+    invoice_id = invoices.submit(town, invoice=sent, now=LATER)
+    assert invoices.judge(town, invoice_id=invoice_id, now=LATER, policy=POLICY).withheld_pence == 1365
+    said(town, factories.claim(EventKind.CHECK_OUT, at=at(4, minutes=30)), now=LATER)
+    reconciled(town, now=LATER + MINUTE)
+    invoices.rejudge_behind(town, now=LATER + MINUTE, policy=POLICY)
+    assert invoices.invoice(town, invoice_id=invoice_id).totals.payable_pence == 1365
+
+
+def test_an_absence_before_the_day_still_holds_the_old_providers_line(town: Session) -> None:
+    """Broken: a visit claimed while the customer lay in hospital would be paid once the customer is another's."""
+    spell = Absence(customer_id="c1", kind=AbsenceKind.HOSPITAL, since=at(3, minutes=-60), until=at(3, minutes=600))
+    plans.add_absences(town, absences=[spell])
+    said(town, *stay(at(3)))
+    passed(town)
+    reconciled(town)
+    first = claim(line(1), period_until=date(2026, 11, 5))
+    sent = replace(first, lines=(replace(first.lines[0], visit="c1-3", start=at(3)),))
+    invoice_id = invoices.submit(town, invoice=sent, now=LATER)
+    invoices.judge(town, invoice_id=invoice_id, now=LATER, policy=POLICY)
+    assert invoices.lines_of(town, invoice_id=invoice_id)[0].verdict.verdict is not Verdict.PAY
+
+
+def test_nothing_is_lost_or_doubled_over_the_providers(town: Session) -> None:
+    """Broken: visits, minutes or pence would differ by the transfer alone."""
+
+    def sums() -> tuple[int, int, int]:
+        for provider in (PROVIDER, NEW):
+            reconcile.reconcile_days(
+                town,
+                provider_id=provider,
+                since_day=date(2026, 11, 2),
+                until_day=date(2026, 11, 9),
+                now=LATER,
+                policy=POLICY,
+            )
+            price.price_days(
+                town, provider_id=provider, since_day=date(2026, 11, 2), until_day=date(2026, 11, 9), policy=POLICY
+            )
+        newest = visits.newest(town, since_day=date(2026, 11, 2), until_day=date(2026, 11, 9))
+        charged = [
+            charge
+            for visit in newest
+            for charge in money.charges(town, visit_key=visits.visit_key(visit), visit_version=visit.version)
+        ]
+        return (
+            len(newest),
+            sum(slot.attendance.minutes for visit in newest for slot in visit.slots if slot.attendance),
+            sum(charge.pence for charge in charged),
+        )
+
+    for day in range(2, 9):
+        said(
+            town, *stay(at(day), 25 + day), *stay(at(day, minutes=60), 20 + day, device="p2", worker="w2", tag="tag-c2")
+        )
+    reconciled(town)
+    before = sums()
+    passed(town)
+    reconciled(town, now=LATER + MINUTE)
+    assert sums() == before
+    assert before[0] == 14
+    assert before[1] == sum(45 + 2 * day for day in range(2, 9))
+    by_provider = [
+        len(visits.newest(town, since_day=date(2026, 11, 2), until_day=date(2026, 11, 9), provider_id=provider))
+        for provider in (PROVIDER, NEW)
+    ]
+    assert by_provider == [10, 4]
+
+
+def test_evidence_rows_are_untouched(town: Session) -> None:
+    """Broken: the log would say that something was received of somebody else."""
+    said(town, *stay(at(4)))
+    before = [(row.evidence, row.payload) for row in evidence.events(town)]
+    passed(town)
+    assert [(row.evidence, row.payload) for row in evidence.events(town)] == before
+    assert town.execute(select(func.count()).select_from(evidence_table)).scalar_one() == 2
+
+
+def test_a_missed_visit_after_the_day_alerts_the_new_provider(town: Session) -> None:
+    """Broken: the old provider would be paged for a customer it has no more, and the new one would sleep."""
+    planned = plans.planned_visits(town, customer_id="c1", since_day=date(2026, 11, 4), until_day=date(2026, 11, 6))
+    publish_deadlines(town, visits=planned, policy=POLICY, now=BEFORE)
+    passed(town)
+    watch.sweep(town, now=at(5, minutes=90), policy=POLICY)
+    raised = alerts.alert_list(town)
+    assert {(one.visit, one.provider) for one in raised} == {("c1-4", PROVIDER), ("c1-5", NEW)}
+    assert deadlines.overdue_count(town, now=at(5, minutes=90)) == 0
+
+
+def test_a_call_for_help_by_an_old_phone_pages_the_new_provider(town: Session) -> None:
+    """Broken: a worker's call for help would go to an office she does not work for."""
+    passed(town)
+    said(town, factories.claim(EventKind.ASSISTANCE, at=at(5)))
+    assert [one.provider for one in alerts.alert_list(town)] == [NEW]
+
+
+def test_published_rosters_are_split_and_runs_go_on(town: Session) -> None:
+    """Broken: on the morning of the day nobody would be on the new provider's visits, or the old one would still see them."""
+    for day in (4, 5):
+        on = date(2026, 11, day)
+        draft = adopt(
+            town, locality_id=LOCALITY, provider_id=PROVIDER, day=on,
+            workers={f"c1-{day}": ["w1"], f"c2-{day}": ["w2"]}, now=BEFORE, policy=POLICY,
+        )  # fmt: skip
+        publish(town, roster_id=draft, by="test", now=BEFORE, policy=POLICY)
+    passed(town)
+    standing = [
+        (
+            one.provider_id,
+            one.day.day,
+            sorted((run["worker"], [stop["customer"] for stop in run["stops"]]) for run in one.body["runs"]),
+        )
+        for one in rosters.list_rosters(
+            town, since_day=date(2026, 11, 4), until_day=date(2026, 11, 6), state=RosterState.PUBLISHED
+        )
+    ]
+    assert standing == [
+        (PROVIDER, 4, [("w1", ["c1"]), ("w2", ["c2"])]),
+        (NEW, 5, [("w1", ["c1"])]),
+        (PROVIDER, 5, [("w2", ["c2"])]),
+    ]
+
+
+def test_whoever_parts_from_a_customer_is_taken_off(town: Session) -> None:
+    """Broken: the old provider's worker would be expected at a customer it has no more."""
+    passed(town, replace(WANTED, workers=()))
+    coming = plans.planned_visits(town, customer_id="c1", since_day=date(2026, 11, 4), until_day=date(2026, 11, 6))
+    assert [visit.rostered for visit in coming] == [("w1",), (None,)]
+    told = outbox.take(town, channel=outbox.NOTIFY, limit=10)
+    assert {row.address for row in told} == {PROVIDER, NEW}
+    assert all("put somebody on them" in row.body["words"] for row in told)
+
+
+def test_the_same_order_twice_is_one(town: Session) -> None:
+    """Broken: a repeated command would pass people twice or be refused."""
+    first = transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    again = transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    assert (first.already, again.already, again.transfer) == (False, True, first.transfer)
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 1
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 0
+    assert transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY).already
+
+
+def test_an_order_waits_for_its_local_midnight(town: Session) -> None:
+    """Broken: customers would pass the evening before."""
+    transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    assert transfers.apply_due(town, now=MIDNIGHT - MINUTE, policy=POLICY) == 0
+    assert people.customer(town, customer_id="c1").provider_id == PROVIDER
+
+
+def test_an_order_is_undone_before_its_day_and_not_after(town: Session) -> None:
+    """Broken: a change of mind would leave half a transfer behind."""
+    transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    transfers.cancel(town, wanted=WANTED, now=BEFORE)
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 0
+    assert store.spells_of(town, kind=Passed.CUSTOMER, ids=["c1"]) == {}
+    again = transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    assert again.transfer.state is TransferState.ORDERED
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 1
+    with pytest.raises(TransferRefused, match="other direction"):
+        transfers.cancel(town, wanted=WANTED, now=MIDNIGHT)
+
+
+def test_there_and_back_again(town: Session) -> None:
+    """Broken: a customer could pass once in a life only."""
+    passed(town)
+    back = replace(WANTED, from_provider=NEW, to_provider=PROVIDER, on_day=date(2026, 11, 7))
+    transfers.order(town, wanted=back, now=at(5), by="test", policy=POLICY)
+    assert transfers.apply_due(town, now=MIDNIGHT + timedelta(days=2), policy=POLICY) == 1
+    said(town, *stay(at(6)), *stay(at(7)))
+    reconciled(town)
+    assert [(happened(town, f"c1-{day}").provider, minutes_of(town, f"c1-{day}")) for day in (6, 7)] == [
+        (NEW, 30),
+        (PROVIDER, 30),
+    ]
+
+
+def test_what_stands_against_a_transfer_is_said_with_names(town: Session) -> None:
+    """Broken: the night of the day would be when one learns that a PIN is taken or an agreement is missing."""
+    people.add_workers(town, workers=[replace(factories.worker("w9", provider_id=NEW, pin="1111"), name="Ann Example")])
+    found = transfers.preview(town, wanted=WANTED, now=BEFORE, policy=POLICY)
+    assert [words for _, words in found.refusals] == [
+        "the PIN of Worker w1 (w1) is that of Ann Example (w9): change one"
+    ]
+    with pytest.raises(TransferRefused, match="Ann Example"):
+        transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    people.add_providers(town, providers=[Provider(provider_id="third", name="Third")])
+    nowhere = replace(WANTED, to_provider=ProviderId("third"))
+    assert (
+        "no agreement with manchester"
+        in transfers.preview(town, wanted=nowhere, now=BEFORE, policy=POLICY).refusals[0][1]
+    )
+    strangers = replace(WANTED, customers=("c1", "c7"))
+    assert "c7 is none of kindly" in transfers.preview(town, wanted=strangers, now=BEFORE, policy=POLICY).refusals[0][1]
+
+
+def test_the_preview_counts_what_passes(town: Session) -> None:
+    """Broken: whoever decides would not see how much hangs on it."""
+    whole = Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY, locality_id=LOCALITY)
+    found = transfers.preview(town, wanted=whole, now=BEFORE, policy=POLICY)
+    assert (len(found.customers), len(found.workers), found.visits, found.devices) == (2, 2, 8, ("p1", "p2"))
+    assert found.refusals == ()
+
+
+def test_a_pin_taken_meanwhile_does_not_hold_the_transfer_up(town: Session) -> None:
+    """Broken: one PIN given out between order and day would leave everybody with the old provider."""
+    transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    people.add_workers(town, workers=[factories.worker("w9", provider_id=NEW, pin="1111")])
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 1
+    assert people.worker(town, worker_id="w1").provider_id == NEW
+    told = outbox.take(town, channel=outbox.NOTIFY, limit=10)
+    assert all("new PIN to w1" in row.body["words"] for row in told)
+
+
+def test_old_credentials_end_after_the_days_of_grace(town: Session) -> None:
+    """Broken: a phone of the old provider would speak for ever, or would fall silent with evidence in it."""
+    done = transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    store.add_devices(town, transfer_id=done.transfer.transfer_id, pairs=[("p1", "p1")])
+    transfers.apply_due(town, now=MIDNIGHT, policy=POLICY)
+    transfers.apply_due(town, now=MIDNIGHT + timedelta(days=34), policy=POLICY)
+    assert people.device(town, provider=PROVIDER, device="p1").revoked_at is None
+    transfers.apply_due(town, now=MIDNIGHT + timedelta(days=35), policy=POLICY)
+    assert people.device(town, provider=PROVIDER, device="p1").revoked_at == MIDNIGHT + timedelta(days=35)
+    assert people.device(town, provider=PROVIDER, device="p2").revoked_at is None
