@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from evm.domain.billing.agreement import Agreement
 from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdict, totals
 from evm.domain.billing.judge import Known
 from evm.domain.billing.judge import judge as judge_claim
+from evm.domain.billing.line_matching import Meant, meant_visits
 from evm.domain.ids import CustomerId, VisitId
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services import price
 from evm.services.invoice_form import InvoiceConflict, InvoiceRefused, check_form, check_same
-from evm.store import double_claims, money, people, plans
+from evm.store import double_claims, money, people, plans, shadow
 from evm.store import visits as visit_store
 from evm.store.money_rows import JudgedLine, StoredInvoice
 
@@ -30,6 +32,7 @@ __all__ = [
     "InvoiceUnknown",
     "invoice",
     "judge",
+    "judge_received",
     "lines_of",
     "rejudge_behind",
     "rejudge_for_visits",
@@ -79,6 +82,14 @@ def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -
         if _heading(session, other).state != money.RECEIVED:
             _judge_one(session, invoice_id=other, now=now, policy=policy)
     return sums
+
+
+def judge_received(session: Session, *, now: datetime, policy: Policy, limit: int = 1) -> tuple[str, ...]:
+    """Judge up to `limit` invoices that were received and never judged, the oldest first; answers their ids."""
+    received = money.invoices_received(session, limit=limit)
+    for invoice_id in received:
+        judge(session, invoice_id=invoice_id, now=now, policy=policy)
+    return received
 
 
 def rejudge_for_visits(
@@ -155,14 +166,38 @@ def _known(
 ) -> Known:
     claim = stored.claim
     planned = _planned(session, claim, customers=customers)
+    meant = _meant(session, stored, planned, policy=policy)
     return Known(
         planned=planned,
         visits=_happened(session, claim, planned, customers=customers),
-        agreements=money.agreements(session, provider_id=claim.provider, council_id=claim.council),
+        agreements=_agreements(session, claim),
         absences=_absences(session, claim, planned.values()),
         elsewhere=double_claims.claimed_elsewhere(session, invoice_id=stored.invoice_id),
+        meant=meant,
         zone=policy.zone,
     )
+
+
+def _meant(
+    session: Session, stored: StoredInvoice, planned: Mapping[VisitId, PlannedVisit], *, policy: Policy
+) -> Mapping[int, Meant]:
+    """What the lines mean that name no visit, kept with them: another invoice that claims the same is found by it."""
+    meant = meant_visits(
+        lines=stored.claim.lines,
+        planned=planned,
+        before_minutes=policy.match_before_minutes,
+        after_minutes=policy.match_after_minutes,
+    )
+    visits = {line.line_no: meant.get(line.line_no, Meant()).visit for line in stored.claim.lines if line.visit is None}
+    double_claims.keep_meant(session, invoice_id=stored.invoice_id, visits=visits)
+    return meant
+
+
+def _agreements(session: Session, claim: InvoiceClaim) -> tuple[Agreement, ...]:
+    """The agreements, with the council's own setting of shadow mode, if it made one, in place of their term."""
+    deals = money.agreements(session, provider_id=claim.provider, council_id=claim.council)
+    setting = shadow.newest_entry(session, council_id=claim.council, provider_id=claim.provider)
+    return deals if setting is None else tuple(replace(deal, shadow_until=setting.shadow_until) for deal in deals)
 
 
 def _planned(

@@ -1,9 +1,9 @@
-"""Which slots are claimed on more than one invoice, whether a line names its visit or only customer and start. Not what is made of it
+"""Which slots are claimed on more than one invoice, whether a line names its visit or was found to mean one. Not what is made of it
 (evm.domain.billing.checks)."""
 
-from typing import Any
+from collections.abc import Mapping
 
-from sqlalchemy import Select, Subquery, and_, or_, select, union_all
+from sqlalchemy import Subquery, and_, bindparam, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from evm.domain.billing.checks import Elsewhere
@@ -11,7 +11,6 @@ from evm.domain.billing.invoice import Verdict
 from evm.domain.ids import VisitId
 from evm.store.money import APPROVED, newest_of_all
 from evm.store.tables.money import invoice_lines, invoices
-from evm.store.tables.plans import planned_visits
 
 Slot = tuple[VisitId, int]
 
@@ -45,49 +44,33 @@ def invoices_sharing(session: Session, *, invoice_id: str) -> tuple[str, ...]:
     return tuple(sorted(session.execute(select(_also_claimed(invoice_id).c.invoice_id).distinct()).scalars()))
 
 
+def keep_meant(session: Session, *, invoice_id: str, visits: Mapping[int, VisitId | None]) -> None:
+    """Keep, by line number, the visits that lines mean which name none; None: no visit, or no longer one. Writes what changed."""
+    own = invoice_lines.c
+    query = select(own.line_no, own.meant_visit_id).where(own.invoice_id == invoice_id, own.visit_id.is_(None))
+    before = {row.line_no: row.meant_visit_id for row in session.execute(query)} if visits else {}
+    changed = [
+        {"of_line": line_no, "meant": visit} for line_no, visit in sorted(visits.items()) if before[line_no] != visit
+    ]
+    if changed:
+        where = (own.invoice_id == invoice_id, own.line_no == bindparam("of_line"))
+        session.connection().execute(
+            update(invoice_lines).where(*where).values(meant_visit_id=bindparam("meant")), changed
+        )
+
+
 def _also_claimed(invoice_id: str) -> Subquery:
-    """The lines of other invoices that claim a slot of this one, with the visit each means: the one it names, or the planned visit of
-    its customer and start."""
-    unnamed = _unnamed(invoice_id).cte("unnamed")
+    """The lines of other invoices that claim a slot of this one, with the visit each names, or was found to mean when last judged."""
     own = invoice_lines.alias("sharing_mine").c
-    mine = union_all(
-        select(own.visit_id, own.slot).where(own.invoice_id == invoice_id, own.visit_id.is_not(None)),
-        select(unnamed.c.visit_id, unnamed.c.slot).where(unnamed.c.invoice_id == invoice_id),
-    ).cte("mine")
+    mine = (
+        select(func.coalesce(own.visit_id, own.meant_visit_id).label("visit_id"), own.slot)
+        .where(own.invoice_id == invoice_id, func.coalesce(own.visit_id, own.meant_visit_id).is_not(None))
+        .cte("mine")
+    )
     parts = []
-    for line in (invoice_lines.alias("sharing_other"), unnamed.alias("unnamed_other")):
-        same = and_(line.c.visit_id == mine.c.visit_id, line.c.slot == mine.c.slot)
-        columns = (line.c.invoice_id, line.c.line_no, line.c.visit_id, line.c.slot)
+    for number, name in enumerate(("visit_id", "meant_visit_id")):
+        line = invoice_lines.alias(f"sharing_other_{number}")
+        same = and_(line.c[name] == mine.c.visit_id, line.c.slot == mine.c.slot)
+        columns = (line.c.invoice_id, line.c.line_no, line.c[name].label("visit_id"), line.c.slot)
         parts.append(select(*columns).select_from(mine).join(line, same).where(line.c.invoice_id != invoice_id))
     return union_all(*parts).subquery("other")
-
-
-def _unnamed(invoice_id: str) -> Select[Any]:
-    """Lines without a visit id, of this invoice and of its provider's others for any of the same days, with the visit each means."""
-    line, plan, heading, own = (
-        invoice_lines.alias("unnamed_line"),
-        planned_visits.alias("meant"),
-        invoices.alias("unnamed_heading"),
-        invoices.alias("unnamed_own"),
-    )
-    return (
-        select(line.c.invoice_id, line.c.line_no, plan.c.visit_id, line.c.slot)
-        .join(heading, heading.c.invoice_id == line.c.invoice_id)
-        .join(
-            own,
-            and_(
-                own.c.provider_id == heading.c.provider_id,
-                own.c.period_since < heading.c.period_until,
-                heading.c.period_since < own.c.period_until,
-            ),
-        )
-        .join(
-            plan,
-            and_(
-                plan.c.customer_id == line.c.customer_id,
-                plan.c.start_at == line.c.start_at,
-                plan.c.provider_id == heading.c.provider_id,
-            ),
-        )
-        .where(own.c.invoice_id == invoice_id, line.c.visit_id.is_(None))
-    )

@@ -159,12 +159,20 @@ def set_judged(session: Session, *, invoice_id: str, now: datetime) -> None:
     session.execute(update(invoices).where(own.invoice_id == invoice_id).values(state=state, judged_at=now))
 
 
+def invoices_received(session: Session, *, limit: int) -> tuple[str, ...]:
+    """Invoices that were never judged, the oldest first, at most `limit`; on PostgreSQL two takers never get the same one."""
+    own = invoices.c
+    query = select(own.invoice_id).where(own.state == RECEIVED).order_by(own.received_at, own.invoice_id).limit(limit)
+    return tuple(session.execute(query.with_for_update(skip_locked=True)).scalars())
+
+
 def invoices_behind(session: Session, *, limit: int) -> tuple[str, ...]:
-    """Judged invoices in whose period a visit was reconciled since (or at the very instant of) judging, by id, at most `limit`."""
+    """Judged invoices in whose period a visit was reconciled since (or at the very instant of) judging, by id, at most `limit`; on
+    PostgreSQL two takers never get the same one."""
     own = invoices.c
     newer = select(visits.c.visit_key).where(_reconciled_since()).correlate(invoices).exists()
     query = select(own.invoice_id).where(own.judged_at.is_not(None), newer).order_by(own.invoice_id).limit(limit)
-    return tuple(session.execute(query).scalars())
+    return tuple(session.execute(query.with_for_update(skip_locked=True)).scalars())
 
 
 def customers_behind(session: Session, *, invoice_id: str) -> frozenset[CustomerId]:
@@ -190,11 +198,12 @@ def _reconciled_since() -> ColumnElement[bool]:
 
 
 def invoices_claiming(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[str, ...]:
-    """Invoices with a line for any of these visits, by id."""
+    """Invoices with a line for any of these visits, named or found to be meant, by id."""
     found: set[str] = set()
+    own = invoice_lines.c
     for ids in _chunks(visit_ids):
-        query = select(invoice_lines.c.invoice_id).where(invoice_lines.c.visit_id.in_(ids)).distinct()
-        found.update(session.execute(query).scalars())
+        for column in (own.visit_id, own.meant_visit_id):
+            found.update(session.execute(select(own.invoice_id).where(column.in_(ids)).distinct()).scalars())
     return tuple(sorted(found))
 
 

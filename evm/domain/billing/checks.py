@@ -10,6 +10,7 @@ from evm.domain.billing.agreement import Agreement
 from evm.domain.billing.charge import Charge, counted
 from evm.domain.billing.invoice import ClaimLine, Reason, Verdict
 from evm.domain.evidence import Grade
+from evm.domain.finding import FindingCode
 from evm.domain.money import pence_words, pounds, round_half_up
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.visit import Attendance, Visit, VisitOutcome
@@ -26,7 +27,8 @@ class Elsewhere:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One line with all that is known about it. `visit` None: nothing reconciled yet; `attendance`: who attended the claimed slot;
-    `charges` are those of the whole visit, and `due_pence` what they come to for the claimed slot."""
+    `charges` are those of the whole visit, and `due_pence` what they come to for the claimed slot. `rivals`: the local starts of the
+    planned visits that fit a line equally well which names none."""
 
     line: ClaimLine
     planned: PlannedVisit | None
@@ -38,6 +40,7 @@ class Case:
     in_period: bool
     away: Absence | None
     elsewhere: Elsewhere | None
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +71,12 @@ def known_visit(case: Case) -> Ruling | None:
     """A line must name a planned visit of this provider; one that names none may still be matched."""
     if case.planned is not None:
         return None
+    if case.rivals:
+        words = f"The visits planned at {' and '.join(case.rivals)} fit this line equally well; a person must say which it means."
+        return _query(Reason.MATCH_UNCLEAR, words)
     if case.line.visit is None:
-        return _withhold(Reason.NO_MATCH, "No planned visit of this customer starts then; the line waits for a match.")
+        words = "No planned visit of this customer starts then or near it; the line waits for a match."
+        return _withhold(Reason.NO_MATCH, words)
     return _disallow(Reason.UNKNOWN_VISIT, f"No visit {case.line.visit} was commissioned from this provider.")
 
 
@@ -171,6 +178,17 @@ def waits_for_nobody(case: Case) -> Ruling | None:
     )
 
 
+def in_one_place(case: Case) -> Ruling | None:
+    """Nobody works in two places at once: until a person decides, neither visit is billed by itself (bad-input 84)."""
+    if case.attendance is None or case.attendance.approved:
+        return None
+    overlaps = [found.words for found in case.attendance.findings if found.code is FindingCode.OVERLAP]
+    if not overlaps:
+        return None
+    words = "The worker is recorded in two places at once; a person must decide. "
+    return _query(Reason.WORKER_OVERLAPS, words + " ".join(overlaps))
+
+
 def both_ends(case: Case) -> Ruling | None:
     """Half an attendance pays nothing until it is amended."""
     attendance = case.attendance
@@ -218,6 +236,7 @@ EVIDENCE_CHECKS: Final[tuple[Check, ...]] = (
     customer_at_home,
     attended,
     waits_for_nobody,
+    in_one_place,
     both_ends,
     trusted,
 )

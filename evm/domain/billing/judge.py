@@ -5,12 +5,14 @@ The same claim and the same knowledge give the same pennies, in whatever order l
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from evm.domain.billing.agreement import Agreement, agreement_on
 from evm.domain.billing.charge import Charge, VisitToBill, counted, evidence_of
 from evm.domain.billing.checks import CLAIM_CHECKS, EVIDENCE_CHECKS, Case, Check, Elsewhere, Ruling
 from evm.domain.billing.invoice import ClaimLine, InvoiceClaim, LineVerdict, Reason, Verdict
+from evm.domain.billing.line_matching import Meant, meant_visits
 from evm.domain.billing.price import price, slot_pence
 from evm.domain.ids import CustomerId, VisitId
 from evm.domain.money import pounds
@@ -18,18 +20,33 @@ from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.visit import Attendance, SlotRecord, Visit, VisitOutcome
 
 Slot = tuple[VisitId, int]
+HELD_IN_SHADOW: Final = frozenset(
+    {
+        Reason.UNKNOWN_VISIT,
+        Reason.UNKNOWN_SLOT,
+        Reason.OTHER_CUSTOMER,
+        Reason.OUTSIDE_PERIOD,
+        Reason.RATE_NOT_AGREED,
+        Reason.DUPLICATE,
+        Reason.CLAIMED_ELSEWHERE,
+        Reason.CANCELLED,
+    }
+)
+"""What is wrong by the claim and the plan alone, whatever evidence says: not paid in shadow mode either (ADR-0004)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known when an invoice is judged: the provider's planned visits, what happened at them (newest versions), its agreements
-    with the council, the customers' absences, and other invoices that claim the same slots."""
+    with the council, the customers' absences, and other invoices that claim the same slots. `meant`: the visits that lines mean which
+    name none, by line number; None: worked out here."""
 
     planned: Mapping[VisitId, PlannedVisit]
     visits: Mapping[VisitId, Visit]
     agreements: Sequence[Agreement]
     absences: Mapping[CustomerId, tuple[Absence, ...]] = field(default_factory=dict)
     elsewhere: Mapping[Slot, Elsewhere] = field(default_factory=dict)
+    meant: Mapping[int, Meant] | None = None
     zone: str = "Europe/London"
 
 
@@ -62,7 +79,7 @@ class _Bench:
         self.claim = claim
         self.known = known
         self.zone = ZoneInfo(known.zone)
-        self.starts = {(visit.customer_id, visit.start): visit.visit_id for visit in _standing_last(known.planned)}
+        self.meant = meant_visits(lines=claim.lines, planned=known.planned) if known.meant is None else known.meant
         self.agreements: dict[date, Agreement | None] = {}
         self.charges: dict[VisitId, tuple[Charge, ...]] = {}
         self.held: dict[Slot, int] = {}
@@ -71,14 +88,14 @@ class _Bench:
     def verdict(self, line: ClaimLine) -> LineVerdict:
         case, day = self._case(line)
         ruling = _first(CLAIM_CHECKS, case) or self._once(case) or _first(EVIDENCE_CHECKS, case) or self._fresh(case)
-        found = _settle(case, ruling or _evidenced(case))
-        if case.agreement is None or not case.agreement.in_shadow(day):
+        found = self._say_which(_settle(case, ruling or _evidenced(case)), case)
+        if case.agreement is None or not case.agreement.in_shadow(day) or found.reason in HELD_IN_SHADOW:
             return found
         return _in_shadow(found, case.agreement)
 
     def _case(self, line: ClaimLine) -> tuple[Case, date]:
-        wanted = line.visit if line.visit is not None else self.starts.get((line.customer, line.start))
-        planned = None if wanted is None else self.known.planned.get(wanted)
+        meant = Meant(visit=line.visit) if line.visit is not None else self.meant.get(line.line_no, Meant())
+        planned = None if meant.visit is None else self.known.planned.get(meant.visit)
         day = (line.start if planned is None else planned.start).astimezone(self.zone).date()
         agreement = self._agreement(day)
         visit = None if planned is None else self.known.visits.get(planned.visit_id)
@@ -94,8 +111,19 @@ class _Bench:
             in_period=self.claim.period_since <= day < self.claim.period_until,
             away=self._away(planned),
             elsewhere=None if planned is None else self.known.elsewhere.get((planned.visit_id, line.slot)),
+            rivals=tuple(self._clock(self.known.planned[rival]) for rival in meant.rivals),
         )
         return case, day
+
+    def _clock(self, planned: PlannedVisit) -> str:
+        return f"{planned.start.astimezone(self.zone):%H:%M}"
+
+    def _say_which(self, found: LineVerdict, case: Case) -> LineVerdict:
+        """A line that names no visit and starts at another time than the one it was taken for says so."""
+        meant = self.meant.get(case.line.line_no)
+        if case.line.visit is not None or case.planned is None or meant is None or meant.exact:
+            return found
+        return replace(found, words=f"{found.words} Taken for the visit planned at {self._clock(case.planned)}.")
 
     def _agreement(self, day: date) -> Agreement | None:
         if day not in self.agreements:
@@ -138,11 +166,6 @@ class _Bench:
             return None
         words = f"The same attendance already pays line {first}; a person must decide."
         return Ruling(verdict=Verdict.QUERY, reason=Reason.EVIDENCE_USED, words=words)
-
-
-def _standing_last(planned: Mapping[VisitId, PlannedVisit]) -> list[PlannedVisit]:
-    """Cancelled visits before those that stand, then by id: of two at one start the last is the one that a line without an id means."""
-    return sorted(planned.values(), key=lambda visit: (visit.cancelled is None, visit.visit_id))
 
 
 def _attendance(visit: Visit, *, slot: int) -> Attendance | None:
@@ -194,7 +217,7 @@ def _settle(case: Case, ruling: Ruling) -> LineVerdict:
 
 
 def _in_shadow(found: LineVerdict, agreement: Agreement) -> LineVerdict:
-    """Shadow mode: the verdict is shown and the claim is paid; `shadow_pence` says what would not have been."""
+    """Shadow mode: the verdict is shown and the claim is paid; `shadow_pence` says what would not have been (ADR-0004)."""
     held = found.claimed_pence - found.payable_pence
     if held == 0:
         return found

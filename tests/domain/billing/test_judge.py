@@ -286,7 +286,7 @@ def test_a_line_without_a_visit_id_is_matched_by_customer_and_start():
 
 def test_a_line_without_a_match_is_withheld():
     """Evidence or plan may still come; disallowing it at once would break this."""
-    found = one(attendance(), claimed=line(visit_id=None, start=START + timedelta(minutes=5)))
+    found = one(attendance(), claimed=line(visit_id=None, start=START + timedelta(hours=3)))
     assert (found.verdict, found.reason) == (Verdict.WITHHOLD, Reason.NO_MATCH)
 
 
