@@ -109,6 +109,7 @@ def make_ingest(parts: Parts, settings: Settings, *, health: Health | None = Non
         policy=parts.policy,
         new_challenge=parts.challenges,
         telephony_provider=settings.telephony_provider,
+        challenge_key=identity.challenge_key(directory=parts.secrets),
     )
     ingest.health = health
     return ingest

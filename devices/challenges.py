@@ -11,6 +11,7 @@ from typing import Final
 
 from evm.domain.ids import DeviceId, ProviderId
 
+NONCE_CHARACTERS_MAX: Final = 28
 _FORM: Final = re.compile(r"(\d{1,11})\.([A-Za-z0-9_~-]{1,28})\.([A-Za-z0-9_-]{22})")
 _MAC_BYTES: Final = 16
 
@@ -28,8 +29,8 @@ class ChallengeKey:
 
     def make(self, *, provider: ProviderId, device: DeviceId, issued_at: datetime, nonce: str) -> str:
         """A challenge of at most 64 characters: the second it is given, a nonce that makes it one of its kind, and the proof of both."""
-        seconds = int(issued_at.timestamp())
-        return f"{seconds}.{nonce}.{self._proof(provider, device, seconds, nonce)}"
+        seconds, short = int(issued_at.timestamp()), nonce[:NONCE_CHARACTERS_MAX]
+        return f"{seconds}.{short}.{self._proof(provider, device, seconds, short)}"
 
     def issued_at(self, *, provider: ProviderId, device: DeviceId, challenge: str) -> datetime | None:
         """When this challenge was given to this device; None when it is none of ours, or another device's."""

@@ -19,6 +19,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from devices.challenges import ChallengeKey
 from devices.topics import SERVER_PREFIXES, device_of_username
 from evm.domain.ids import DeviceId, ProviderId, WorkerId, is_id
 from evm.store import people
@@ -138,6 +139,11 @@ def share_group(*, directory: Path) -> str:
     would be given every other event, denied it, and the event would reach nobody."""
     secret = server_credential(directory=directory, name="ingest-1").password
     return f"ingest-{hashlib.sha256(f'popback share group {secret}'.encode()).hexdigest()[:24]}"
+
+
+def challenge_key(*, directory: Path) -> ChallengeKey:
+    """The key of every ingest process's challenges: the same after a restore, for it follows from a credential that backups hold."""
+    return ChallengeKey.of(password=server_credential(directory=directory, name="ingest-1").password)
 
 
 def write_privately(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:
