@@ -162,7 +162,7 @@ def test_a_new_phone_works_before_the_day_as_well(town: Session) -> None:
 def test_a_worker_who_stays_cannot_speak_for_a_customer_who_went(town: Session) -> None:
     """Broken: the old provider's phones would go on writing into the new provider's visits."""
     passed(town)
-    said(town, *stay(at(5), device="p2", worker="w2"))
+    said(town, *stay(at(6), device="p2", worker="w2"))
     assert [row.evidence.customer for row in evidence.events(town)] == [None, None]
 
 
@@ -203,7 +203,7 @@ def test_late_evidence_of_the_last_day_still_pays_the_old_provider(town: Session
     sent = replace(first, lines=(own,))
     invoice_id = invoices.submit(town, invoice=sent, now=LATER)
     assert invoices.judge(town, invoice_id=invoice_id, now=LATER, policy=POLICY).withheld_pence == 1365
-    said(town, factories.claim(EventKind.CHECK_OUT, at=at(4, minutes=30)), now=LATER)
+    said(town, factories.claim(EventKind.CHECK_OUT, at=at(4, minutes=30)))
     reconciled(town, now=LATER + MINUTE)
     invoices.rejudge_behind(town, now=LATER + MINUTE, policy=POLICY)
     assert invoices.invoice(town, invoice_id=invoice_id).totals.payable_pence == 1365
