@@ -17,7 +17,7 @@ from api.commands.exports import export_app
 from api.commands.imports import import_app
 from api.commands.localities import locality_app
 from api.commands.options import AsJson, emit, refuse
-from api.commands.people import account_app, device_app
+from api.commands.people import account_app, council_app, device_app
 from api.commands.providers import provider_app
 from api.commands.serve import serve
 
@@ -32,6 +32,7 @@ GROUPS = {
     "backup": backup_app,
     "broker": broker_app,
     "chaos": chaos_app,
+    "council": council_app,
     "database": database_app,
     "device": device_app,
     "export": export_app,

@@ -18,6 +18,9 @@ from evm.store import accounts, people
 from evm.store.accounts import Account, Role
 
 
+DEVICE_PASSWORD_CHARACTERS_MIN = 24
+
+
 class OfficeRefused(ValueError):  # noqa: N818 -- named for what is wrong
     """A command that cannot be carried out, with the sentence that says what to do."""
 
@@ -29,12 +32,24 @@ def migrate_database(*, data: Path, database: str | None) -> dict[str, Any]:
 
 
 def enrol_device(
-    *, data: Path, database: str | None, provider: str, device: str, device_type: str, worker: str | None
+    *,
+    data: Path,
+    database: str | None,
+    provider: str,
+    device: str,
+    device_type: str,
+    worker: str | None,
+    password: str | None = None,
 ) -> dict[str, Any]:
-    """Enrol a device; its password is in the answer and kept nowhere. Raises OfficeRefused naming the argument."""
+    """Enrol a device; its password is in the answer and kept nowhere. `password`: the one that it has already, after a restore that does not
+    know the device. Raises OfficeRefused naming the argument."""
     known = [one.name for one in TYPES]
     if device_type not in known:
         raise OfficeRefused(f"--type {device_type!r} is no device type: choose one of {', '.join(known)}")
+    if password is not None and len(password) < DEVICE_PASSWORD_CHARACTERS_MIN:
+        raise OfficeRefused(
+            f"--password-stdin: a device's password has at least {DEVICE_PASSWORD_CHARACTERS_MIN} characters"
+        )
     with opened(data=data, database=database) as parts, parts.sessions.begin() as session:
         providers = sorted(one.provider_id for one in people.providers(session))
         if provider not in providers:
@@ -44,19 +59,20 @@ def enrol_device(
         if worker is not None and people.worker(session, worker_id=WorkerId(worker)) is None:
             raise OfficeRefused(f"--worker {worker!r} is no care worker in this database")
         try:
-            password = identity.enrol(
+            chosen = identity.enrol(
                 session,
                 provider=ProviderId(provider),
                 device=DeviceId(device),
                 device_type=device_type,
                 worker=None if worker is None else WorkerId(worker),
                 now=parts.clock(),
+                password=password,
             )
         except IntegrityError:
             raise OfficeRefused(f"{provider}.{device} is enrolled already: choose another device id") from None
         except ValueError as error:
             raise OfficeRefused(str(error)) from None
-    return {"username": f"{provider}.{device}", "password": password, "topic": f"popback/v1/{provider}/{device}/event"}
+    return {"username": f"{provider}.{device}", "password": chosen, "topic": f"popback/v1/{provider}/{device}/event"}
 
 
 def add_account(

@@ -93,6 +93,11 @@ def record_failure(session: Session, *, account_id: str, lock_at_failures: int, 
     )
 
 
+def lock(session: Session, *, account_id: str, until: datetime) -> None:
+    """Nobody signs in to the account until then, whatever the password."""
+    session.execute(update(accounts).where(accounts.c.account_id == account_id).values(locked_until=until))
+
+
 def clear_failures(session: Session, *, account_id: str) -> None:
     """A right password: the count starts again."""
     session.execute(
