@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from evm.store.tables.areas import postcode_files, postcodes
+from evm.store.writes import bulk_insert
 
 Item = TypeVar("Item")
 IDS_A_STATEMENT: Final = 1_000
@@ -87,7 +88,7 @@ def remove(session: Session, *, packed: Collection[str]) -> None:
 def add(session: Session, *, rows: Iterable[PostcodeRow]) -> None:
     """Add postcodes that are not there."""
     for some in _in_chunks(rows, ROWS_A_STATEMENT):
-        values = [
+        values: list[dict[str, object]] = [
             {
                 "postcode": row.postcode,
                 "outward": row.postcode[:-3],
@@ -97,7 +98,7 @@ def add(session: Session, *, rows: Iterable[PostcodeRow]) -> None:
             }
             for row in some
         ]
-        session.execute(insert(postcodes), values)
+        bulk_insert(session, table=postcodes, rows=values)
 
 
 def newest_file(session: Session) -> PostcodeFile | None:
