@@ -15,6 +15,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from devices.phone.network import Network
+from devices.tidy_client import TidyClient
 from devices.tls import Tls, words_of
 
 _LOG: Final = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Link:
         self._tick_later(self._generation)
 
     def _new_client(self) -> paho.Client:
-        client = paho.Client(
+        client = TidyClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._endpoint.username,
             clean_session=True,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 
 import pytest
 from sqlalchemy import text
@@ -20,9 +20,11 @@ from devices.ingest import Ingest
 from devices.mosquitto.process import MosquittoProcess, free_port, program
 from devices.mqtt import IngestClient
 from devices.phone import Network, Phone, PlainClient
+from devices.tls import Tls
 from evm.domain.policy import Policy
 from evm.store import evidence, people
 from evm.store.evidence import StoredEvent
+from tests.devices.certificates import Authority, Pair
 from tests.devices.conftest import Town
 from tests.factories import PROVIDER
 
@@ -31,6 +33,8 @@ KINDS = [
     pytest.param("mosquitto", id="mosquitto", marks=pytest.mark.mosquitto),
 ]
 PASSWORD = "correct horse battery staple"
+Listener = Literal["plain", "tls", "websockets"]
+LISTENERS: tuple[Listener, ...] = ("plain", "tls", "websockets")
 
 
 def need_mosquitto() -> None:
@@ -47,12 +51,20 @@ def now() -> datetime:
 
 @dataclass
 class Site:
-    """A broker, an ingest client and phones, on the town's database; everything is stopped at the end."""
+    """A broker, an ingest client and phones, on the town's database; everything is stopped at the end.
+
+    Clients come by `listener`; other than the plain one they need a Mosquitto and `authority`, which signed what it shows (`pair`)."""
 
     kind: str
     town: Town
     directory: Path
     port: int = 0
+    listener: Listener = "plain"
+    authority: Authority | None = None
+    pair: Pair | None = None
+    tls_port: int = 0
+    websockets_port: int = 0
+    run_as: str | None = None
     network: Network = field(default_factory=Network)
     broker: EmbeddedBroker | MosquittoProcess | None = None
     client: IngestClient | None = None
@@ -64,11 +76,41 @@ class Site:
     def credential(self) -> Credential:
         return identity.server_credential(directory=self.directory, name="ingest-1")
 
-    def sync(self) -> None:
+    @property
+    def road(self) -> dict[str, Any]:
+        """How a client gets to the broker by this site's listener."""
+        ports = {"plain": self.port, "tls": self.tls_port, "websockets": self.websockets_port}
+        return {
+            "host": "127.0.0.1",
+            "port": ports[self.listener],
+            "tls": None if self.authority is None or self.listener == "plain" else Tls(ca_pem=self.authority.pem),
+            "transport": "websockets" if self.listener == "websockets" else "tcp",
+        }
+
+    def sync(self) -> mosquitto.Written:
         with self.town.sessions() as session:
-            mosquitto.write_files(
-                session, directory=self.directory / "mosquitto", servers=[self.credential], port=self.port
+            return mosquitto.write_files(
+                session,
+                directory=self.directory / "mosquitto",
+                servers=[self.credential],
+                port=self.port,
+                tls=self._tls_files(),
+                run_as=self.run_as,
             )
+
+    def _tls_files(self) -> mosquitto.TlsFiles | None:
+        if self.authority is None:
+            return None
+        self.pair = self.pair or self.authority.sign("server")
+        self.tls_port = self.tls_port or free_port()
+        self.websockets_port = self.websockets_port or free_port()
+        return mosquitto.TlsFiles(
+            host="127.0.0.1",
+            port=self.tls_port,
+            websockets_port=self.websockets_port,
+            certificate=self.pair.certificate,
+            key=self.pair.key,
+        )
 
     def start_broker(self) -> None:
         self.port = self.port or free_port()
@@ -113,8 +155,7 @@ class Site:
             "provider": PROVIDER,
             "device": device,
             "worker": worker,
-            "host": "127.0.0.1",
-            "port": self.port,
+            **self.road,
             "password": PASSWORD,
             "clock": now,
             "monotonic_ms": lambda: int(time.monotonic() * 1000),
@@ -127,11 +168,13 @@ class Site:
         self.phones.append(phone)
         return phone
 
-    def plain(self, username: str, password: str = PASSWORD, *subscriptions: str) -> PlainClient:
+    def plain(
+        self, username: str, password: str = PASSWORD, *subscriptions: str, road: dict[str, Any] | None = None
+    ) -> PlainClient:
+        """A bare client by this site's listener, or by `road`."""
         client = PlainClient(
             network=self.network,
-            host="127.0.0.1",
-            port=self.port,
+            **(road or self.road),
             username=username,
             password=password,
             subscriptions=subscriptions,

@@ -155,6 +155,7 @@ def test_the_shipped_configuration_is_as_strict_as_the_protocol_says(tmp_path: P
         "allow_anonymous false",
         "use_username_as_clientid true",
         "max_packet_size 65536",
+        "message_size_limit 65536",
         "set_tcp_nodelay true",
         "max_queued_messages 100000",
         "autosave_interval 1",
