@@ -3,7 +3,7 @@ Not the rules (evm.domain.reconcile). Any number of runs over the same facts wri
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby, islice, takewhile
@@ -23,7 +23,7 @@ from evm.domain.visit import Visit
 from evm.services.provider_days import customers_served, with_their_provider
 from evm.services.reclassify import reclassify
 from evm.store import evidence as log
-from evm.store import ingest_state, people, plans, visits
+from evm.store import holds, ingest_state, people, plans, visits
 from evm.store.evidence import Presence
 from evm.store.savepoint import Done, attempt
 
@@ -50,18 +50,19 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """The keys of the visits that changed, and the customers' days that could not be reconciled and are queued again."""
+    """The keys of the visits that changed, the customers' days that could not be reconciled and are put off, and those that another
+    process works on and that are queued again."""
 
     changed: tuple[str, ...]
     failed: frozenset[CustomerDay]
+    busy: frozenset[CustomerDay] = frozenset()
 
 
 def run_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 500) -> int:
     """Reconcile up to `limit` queued requests in the caller's transaction. Answers how many customer-days they named; 0: none waits
-    (but such as could not be reconciled and are put off)."""
+    (but such as could not be reconciled and are put off, or whose customers another process works on just now: they stay queued)."""
     pairs = ingest_state.take_reconcile(session, limit=limit, ready_at=now)
-    reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
-    return len(pairs)
+    return len(pairs) - len(reconcile_free(session, pairs=pairs, now=now, policy=policy).busy & pairs)
 
 
 def reconcile_customer_days(
@@ -69,16 +70,31 @@ def reconcile_customer_days(
 ) -> tuple[str, ...]:
     """Reconcile these days of these customers, and those of customers whom the same workers saw just before and after (an event here
     can cap a stay there), and of whoever shares their landline. Answers the keys of visits that changed; alerts that they answer are
-    reclassified."""
-    return reconcile_each(session, pairs=pairs, now=now, policy=policy).changed
+    reclassified. Waits for other processes that work on these customers."""
+    wanted = _with_neighbours(session, pairs, policy)
+    customers = people.sharing_a_line(session, customer_ids={customer for customer, _ in wanted})
+    holds.hold_customers(session, customer_ids=customers)
+    return _reconcile_held(session, wanted, now, policy).changed
 
 
-def reconcile_each(session: Session, *, pairs: Collection[CustomerDay], now: datetime, policy: Policy) -> Reconciled:
-    """As `reconcile_customer_days`, and which days failed. One that fails (a bug, a row nobody can read) leaves nothing behind, is
-    logged and put off, and holds up no other: its day's customers are then taken one by one."""
+def reconcile_free(session: Session, *, pairs: Collection[CustomerDay], now: datetime, policy: Policy) -> Reconciled:
+    """As `reconcile_customer_days`, of those customers only on whom no other process works; the others' days are queued again. Who holds
+    them now may have read before what these days are asked for."""
+    wanted = _with_neighbours(session, pairs, policy)
+    customers = people.sharing_a_line(session, customer_ids={customer for customer, _ in wanted})
+    taken = customers - holds.try_customers(session, customer_ids=customers)
+    unfree = people.sharing_a_line(session, customer_ids=taken)
+    busy = frozenset(pair for pair in wanted if pair[0] in unfree)
+    ingest_state.queue_reconcile(session, pairs=busy, now=now)
+    return replace(_reconcile_held(session, wanted - busy, now, policy), busy=busy)
+
+
+def _reconcile_held(session: Session, pairs: Collection[CustomerDay], now: datetime, policy: Policy) -> Reconciled:
+    """Reconcile days of customers who are held. One that fails (a bug, a row nobody can read) leaves nothing behind, is logged and put
+    off, and holds up no other: its day's customers are then taken one by one."""
     changed: list[str] = []
     failed: set[CustomerDay] = set()
-    for day, customers in _by_day(_with_neighbours(session, pairs, policy)):
+    for day, customers in _by_day(pairs):
         together = attempt(session, work=partial(_reconcile_day, session, customers, day, now, policy))
         if isinstance(together, Done):
             changed += together.value
@@ -112,6 +128,7 @@ def reconcile_days(
     served = customers_served(session, provider_id=provider_id, since_day=since_day, until_day=until_day)
     homes = people.homes(session, customer_ids=served)
     modes = {w.worker_id: w.mode for w in people.workers(session, provider_id=provider_id)}
+    holds.hold_customers(session, customer_ids=homes)
     start = since_day
     while start < until_day:
         end = min(until_day, start + timedelta(days=DAYS_A_CHUNK))

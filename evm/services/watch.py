@@ -1,5 +1,8 @@
-"""The watch: once a second the deadlines that have come are judged, and what was not kept becomes alerts and outbox rows, in one
-transaction. Not the rules (evm.domain.alerts) and not the sending (notify). Absence is not an event: everything starts from a row."""
+"""The watch: once a second the deadlines that have come are judged, and what was not kept becomes alerts and outbox rows, a round a
+transaction. Not the rules (evm.domain.alerts) and not the sending (notify). Absence is not an event: everything starts from a row.
+
+Several watchers at once divide the rows among them: each holds the deadlines it judges and the customers they are about until its round
+commits, waits for nobody, and leaves what another holds for its next beat."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -22,19 +25,19 @@ from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services.alarms import raise_drafts
 from evm.services.blind import LOOK_AGAIN_AFTER, blind_since, page_blindness
-from evm.services.reconcile import reconcile_customer_days, reconcile_each
+from evm.services.reconcile import reconcile_free
 from evm.store import alerts as alert_store
 from evm.store import deadlines as deadline_store
 from evm.store import evidence as log
-from evm.store import ingest_state, people, plans, visits
+from evm.store import holds, ingest_state, people, plans, visits
 from evm.store.alerts import ACKNOWLEDGED, CLOSED, OPEN, HistoryEntry
-from evm.store.deadlines import DeadlineRow
+from evm.store.deadlines import DeadlineRow, Mark
 from evm.store.evidence import Presence
 from evm.store.savepoint import Done, attempt
 
 CustomerDay = tuple[CustomerId, date]
 DEADLINES_A_ROUND = 500
-CONCLUDED_AT_ONCE_MAX = 200
+"""A full round is a backlog: what its deadlines make of visits is then written by the queue."""
 QUEUE_ROWS_MAX = 100_000
 
 _LOG: Final = logging.getLogger(__name__)
@@ -59,19 +62,53 @@ class _Facts:
     unreadable: Collection[VisitId]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round has done: the ids of the alerts raised, in order, and the last deadline it looked at (None: none was due)."""
+
+    raised: tuple[int, ...]
+    mark: Mark | None
+
+
 def sweep(session: Session, *, now: datetime, policy: Policy) -> tuple[int, ...]:
-    """Judge every deadline that has come and answer the ids of the alerts raised, in order.
+    """Judge every deadline that has come, in the caller's one transaction, and answer the ids of the alerts raised, in order.
 
     Deterministic and idempotent: a deadline is judged once, an alert raised once under its key, whatever was down for how long and
     however many watchers run. What waits to be reconciled for the customers concerned is reconciled first, in this transaction."""
     raised: list[int] = []
-    concluded: set[CustomerDay] = set()
-    while due := deadline_store.due(session, now=now, limit=DEADLINES_A_ROUND):
-        ids, pairs = _round(session, due, now, policy)
-        raised += ids
-        concluded |= pairs
-    _conclude(session, concluded, now, policy)
+    done = sweep_round(session, now=now, policy=policy)
+    while done.mark is not None:
+        raised += done.raised
+        done = sweep_round(session, now=now, policy=policy, after=done.mark)
     return tuple(raised)
+
+
+def sweep_round(session: Session, *, now: datetime, policy: Policy, after: Mark | None = None) -> Round:
+    """One round of `sweep`: the oldest due deadlines beyond `after` that no other watcher has in hand."""
+    due = deadline_store.due(session, now=now, limit=DEADLINES_A_ROUND, after=after)
+    if not due:
+        return Round(raised=(), mark=None)
+    planned = {v.visit_id: v for v in plans.planned_visits_of(session, visit_ids={d.visit_id for d in due})}
+    mine = _held(session, due, planned)
+    raised: tuple[int, ...] = ()
+    if mine:
+        theirs = {d.visit_id: planned[d.visit_id] for d in mine if d.visit_id in planned}
+        raised, concluded = _round(session, mine, theirs, now, policy)
+        _conclude(session, concluded, now, policy, at_once=len(due) < DEADLINES_A_ROUND)
+    return Round(raised=raised, mark=(due[-1].due_at, due[-1].deadline_id))
+
+
+def _held(
+    session: Session, due: Sequence[DeadlineRow], planned: Mapping[VisitId, PlannedVisit]
+) -> tuple[DeadlineRow, ...]:
+    """The deadlines of customers on whom nobody else works: they, and whoever shares their line, are held until the round commits. So
+    evidence that another process is reconciling is either known to this round, or finds this round's alerts."""
+    customers = people.sharing_a_line(session, customer_ids={v.customer_id for v in planned.values()})
+    taken = customers - holds.try_customers(session, customer_ids=customers)
+    if not taken:
+        return tuple(due)
+    unfree = people.sharing_a_line(session, customer_ids=taken)
+    return tuple(d for d in due if d.visit_id not in planned or planned[d.visit_id].customer_id not in unfree)
 
 
 def next_due(session: Session) -> datetime | None:
@@ -99,15 +136,18 @@ def note(session: Session, *, alert_id: int, who: str, words: str, now: datetime
 
 
 def _round(
-    session: Session, due: Sequence[DeadlineRow], now: datetime, policy: Policy
+    session: Session,
+    due: Sequence[DeadlineRow],
+    planned: Mapping[VisitId, PlannedVisit],
+    now: datetime,
+    policy: Policy,
 ) -> tuple[tuple[int, ...], set[CustomerDay]]:
     """Judge these deadlines: the ids of the alerts raised, and the customers' days whose visits have to say what became of them."""
-    planned = {v.visit_id: v for v in plans.planned_visits_of(session, visit_ids={d.visit_id for d in due})}
     failed = _reconcile_what_waits(session, planned.values(), now, policy)
     judged = _judged(session, due, planned, failed, now, policy)
     doubtful = _with_evidence_near(session, [d for d, j in judged.items() if j.drafts], planned, policy)
     if doubtful:
-        failed |= reconcile_each(session, pairs=doubtful, now=now, policy=policy).failed
+        failed |= reconcile_free(session, pairs=doubtful, now=now, policy=policy).failed
         judged = _judged(session, due, planned, failed, now, policy)
     judged, paged = _unconfirmed(session, judged, planned, now, policy)
     verdicts = {d.deadline_id: j.verdict.value for d, j in judged.items() if j.verdict is not Verdict.WAIT}
@@ -196,7 +236,7 @@ def _reconcile_what_waits(
     cannot be reconciled."""
     customers = people.sharing_a_line(session, customer_ids={v.customer_id for v in planned})
     pairs = ingest_state.take_reconcile(session, limit=QUEUE_ROWS_MAX, customer_ids=customers)
-    return reconcile_each(session, pairs=pairs, now=now, policy=policy).failed
+    return reconcile_free(session, pairs=pairs, now=now, policy=policy).failed
 
 
 def _newest(session: Session, visit_ids: Collection[VisitId]) -> tuple[dict[VisitId, Visit], set[VisitId]]:
@@ -290,12 +330,14 @@ def _unless_away(d: DeadlineRow, judgement: Judgement, facts: _Facts) -> Judgeme
     return judgement
 
 
-def _conclude(session: Session, pairs: Collection[CustomerDay], now: datetime, policy: Policy) -> None:
+def _conclude(
+    session: Session, pairs: Collection[CustomerDay], now: datetime, policy: Policy, *, at_once: bool
+) -> None:
     """Write what the deadlines make of the visits themselves (missed, forgotten check-out): now, or by the queue when there are many."""
-    if len(pairs) > CONCLUDED_AT_ONCE_MAX:
-        ingest_state.queue_reconcile(session, pairs=pairs, now=now)
+    if at_once:
+        reconcile_free(session, pairs=pairs, now=now, policy=policy)
     else:
-        reconcile_customer_days(session, pairs=pairs, now=now, policy=policy)
+        ingest_state.queue_reconcile(session, pairs=pairs, now=now)
 
 
 def _move(session: Session, alert_id: int, was: Sequence[str], state: str, outcome: str | None) -> None:

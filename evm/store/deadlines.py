@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import VisitId
@@ -17,6 +17,8 @@ MET = "met"
 ALERTED = "alerted"
 VOID = "void"
 IDS_A_STATEMENT = 500
+Mark = tuple[datetime, int]
+"""A deadline's place in the order they fall due: its instant and id."""
 
 
 class NewDeadline(Protocol):
@@ -64,15 +66,14 @@ def add_deadlines(session: Session, *, deadlines: Sequence[NewDeadline]) -> None
         session.connection().execute(insert_new(session, t), values)
 
 
-def due(session: Session, *, now: datetime, limit: int) -> tuple[DeadlineRow, ...]:
-    """Open deadlines at or before `now`, the oldest first. On PostgreSQL they are locked, and another watcher skips them."""
-    query = (
-        select(t)
-        .where(t.c.judged_at.is_(None), t.c.due_at <= now)
-        .order_by(t.c.due_at, t.c.deadline_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+def due(session: Session, *, now: datetime, limit: int, after: Mark | None = None) -> tuple[DeadlineRow, ...]:
+    """Open deadlines at or before `now` and beyond `after`, the oldest first. On PostgreSQL they are locked, and another watcher skips
+    them."""
+    query = select(t).where(t.c.judged_at.is_(None), t.c.due_at <= now)
+    if after is not None:
+        at, deadline_id = after
+        query = query.where(or_(t.c.due_at > at, and_(t.c.due_at == at, t.c.deadline_id > deadline_id)))
+    query = query.order_by(t.c.due_at, t.c.deadline_id).limit(limit).with_for_update(skip_locked=True)
     return tuple(_row(r) for r in session.execute(query))
 
 
