@@ -17,7 +17,6 @@ from evm.domain.ids import DeviceId, ProviderId, WorkerId
 from evm.store import accounts, people
 from evm.store.accounts import Account, Role
 
-
 DEVICE_PASSWORD_CHARACTERS_MIN = 24
 
 
@@ -41,8 +40,8 @@ def enrol_device(
     worker: str | None,
     password: str | None = None,
 ) -> dict[str, Any]:
-    """Enrol a device; its password is in the answer and kept nowhere. `password`: the one that it has already, after a restore that does not
-    know the device. Raises OfficeRefused naming the argument."""
+    """Enrol a device; its password is in the answer and kept nowhere. `password`: its own, after a restore that does not know
+    the device. Raises OfficeRefused naming the argument."""
     known = [one.name for one in TYPES]
     if device_type not in known:
         raise OfficeRefused(f"--type {device_type!r} is no device type: choose one of {', '.join(known)}")

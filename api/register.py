@@ -28,9 +28,12 @@ FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 def add_council(*, data: Path, database: str | None, council: str, name: str) -> dict[str, Any]:
     """Add a council. Raises OfficeRefused naming the argument."""
     row = Council(council_id=CouncilId(_checked_id("COUNCIL", council)), name=_checked_name(name))
-    with _unique(f"there is a council {council!r} already"), opened(data=data, database=database) as parts:
-        with parts.sessions.begin() as session:
-            people.add_councils(session, councils=[row])
+    with (
+        _unique(f"there is a council {council!r} already"),
+        opened(data=data, database=database) as parts,
+        parts.sessions.begin() as session,
+    ):
+        people.add_councils(session, councils=[row])
     return {"council": council, "name": row.name}
 
 
@@ -43,9 +46,12 @@ def list_councils(*, data: Path, database: str | None) -> list[dict[str, Any]]:
 def add_provider(*, data: Path, database: str | None, provider: str, name: str) -> dict[str, Any]:
     """Add a provider. Raises OfficeRefused naming the argument."""
     row = Provider(provider_id=ProviderId(_checked_id("PROVIDER", provider)), name=_checked_name(name))
-    with _unique(f"there is a provider {provider!r} already"), opened(data=data, database=database) as parts:
-        with parts.sessions.begin() as session:
-            people.add_providers(session, providers=[row])
+    with (
+        _unique(f"there is a provider {provider!r} already"),
+        opened(data=data, database=database) as parts,
+        parts.sessions.begin() as session,
+    ):
+        people.add_providers(session, providers=[row])
     return {"provider": provider, "name": row.name}
 
 
