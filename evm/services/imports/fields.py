@@ -199,6 +199,36 @@ def nhs_number(text: str, layout: Layout) -> str:
     return digits
 
 
+def digits(*, most: int) -> Reader[str]:
+    """A code of up to `most` digits, kept as text with its noughts."""
+
+    def read(text: str, layout: Layout) -> str:
+        del layout
+        if re.fullmatch(r"[0-9]+", _not_scientific(text)) is None or len(text) > most:
+            raise CellRefused(f"{_shown(text)} is not a code of up to {most} digits, such as 0042")
+        return text
+
+    return read
+
+
+def language(text: str, layout: Layout) -> str:
+    """A language by its code: two to eight lower-case letters (`en`, `pa`, `bsl`)."""
+    del layout
+    if re.fullmatch(r"[a-z]{2,8}", text) is None:
+        raise CellRefused(f"{_shown(text)} is not a language's code: lower-case letters, such as en, pa, bsl")
+    return text
+
+
+def skill(text: str, layout: Layout) -> str:
+    """A skill, task or language by its short name: 1 to 40 lower-case letters, digits, hyphens and underscores."""
+    del layout
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", _not_scientific(text)) is None:
+        raise CellRefused(
+            f"{_shown(text)} is not a short name: lower-case letters, digits, hyphens, such as moving-and-handling"
+        )
+    return text
+
+
 def yes_no(text: str, layout: Layout) -> bool:
     """`yes` or `no`, in any case of letters."""
     del layout

@@ -18,13 +18,17 @@ from evm.services.imports.layout import Layout
 class FieldDef:
     """A column of a kind of file: our name for it, whether every row must fill it, what it holds, an example, how its cell is read.
 
-    `reader` None: the kind reads the cell by itself. An empty cell is None (what is not required), never read."""
+    `reader` None: the kind reads the cell by itself. An empty cell is None (what is not required), never read. Two rows of a file with
+    the same cells in all `key` fields are one too many; rows with the same cell in the `together` field come in one chunk, when they
+    stand together in the file."""
 
     name: str
     required: bool
     words: str
     example: str
     reader: Reader[Any] | None = None
+    key: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

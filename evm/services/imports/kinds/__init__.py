@@ -3,5 +3,13 @@
 from typing import Final
 
 from evm.services.imports.kind import ImportKind
+from evm.services.imports.kinds import customers, named, next_of_kin, workers
 
-KINDS: Final[tuple[ImportKind, ...]] = ()
+KINDS: Final[tuple[ImportKind, ...]] = (
+    named.COUNCILS,
+    named.PROVIDERS,
+    named.BRANCHES,
+    customers.CUSTOMERS,
+    next_of_kin.NEXT_OF_KIN,
+    workers.WORKERS,
+)
