@@ -15,6 +15,7 @@ from evm.domain.ids import LocalityId, ProviderId, VisitId, WorkerId
 from evm.domain.plan import PlannedVisit
 from evm.domain.policy import Policy
 from evm.services import roster_body
+from evm.services.localities import not_commissioned
 from evm.services.popback_keeping import note_kept
 from evm.services.roster_deadlines import publish_deadlines
 from evm.services.roster_drafts import Prepared, add_hand_made, add_solved, prepare
@@ -80,7 +81,9 @@ def make(
     """Make a draft roster and store it; its id. Repeatable for a seed unless `stop` counts seconds.
 
     The caller's transaction stays open while it solves: where others wait for the database, call `prepare`, `solve_prepared` (or
-    `roster_worker.solve_apart`) and `keep`, each with a transaction of its own."""
+    `roster_worker.solve_apart`) and `keep`, each with a transaction of its own. Raises RosterRefused when the provider is not commissioned
+    in the locality that day."""
+    _refuse_uncommissioned(session, provider_id=provider_id, locality_id=locality_id, day=day)
     prepared = prepare(
         session,
         locality_id=locality_id,
@@ -107,8 +110,10 @@ def solve_prepared(prepared: Prepared, *, stop: StopRule | None = None, progress
 
 
 def keep(session: Session, *, prepared: Prepared, result: Result, now: datetime, policy: Policy) -> str:
-    """Store a solved roster as a draft; its id. Raises RosterRefused when what it was made from has changed meanwhile."""
+    """Store a solved roster as a draft; its id. Raises RosterRefused when what it was made from has changed meanwhile, or when the provider
+    is not commissioned in the locality that day."""
     day = prepared.day
+    _refuse_uncommissioned(session, provider_id=day.provider_id, locality_id=day.locality_id, day=day.day)
     again = prepare(
         session,
         locality_id=day.locality_id,
@@ -163,6 +168,8 @@ def publish(session: Session, *, roster_id: str, by: str, now: datetime, policy:
         raise RosterRefused("Only a draft can be published." if record else "There is no such roster.")
     if record.violations and record.body["made"] == "generated":
         raise RosterRefused("A generated roster that breaks a hard rule is not published.")
+    if record.body["made"] == "generated":
+        _refuse_uncommissioned(session, provider_id=record.provider_id, locality_id=record.locality_id, day=record.day)
     day = load_day(
         session, locality_id=record.locality_id, provider_id=record.provider_id, day=record.day, policy=policy
     )
@@ -183,6 +190,13 @@ def publish(session: Session, *, roster_id: str, by: str, now: datetime, policy:
         popbacks_kept=tuple(kept),
         popbacks_unfilled=tuple(visit.visit_id for visit in popbacks if None in visit.rostered),
     )
+
+
+def _refuse_uncommissioned(session: Session, *, provider_id: ProviderId, locality_id: LocalityId, day: date) -> None:
+    """A roster that a person made may still be adopted and published: whoever is left without a provider needs somebody to come."""
+    words = not_commissioned(session, provider_id=provider_id, locality_id=locality_id, on=day)
+    if words is not None:
+        raise RosterRefused(f"No roster is generated: {words}.")
 
 
 def _hand_made(

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from evm.domain.ids import CouncilId, LocalityId, ProviderId
 from evm.domain.people import Council, Locality, Provider
+from evm.domain.policy import Policy
+from evm.services import roster
 from evm.services.contracts import add_contract, end_contract, set_contract
 from evm.services.localities import LocalityRefused, contracts_on, may_serve, not_commissioned
 from evm.store import people
@@ -118,3 +120,18 @@ def test_setting_a_contract_again_changes_its_days_and_never_whose_it_is(town: S
     assert outcomes == ["new", "same", "changed"]
     with pytest.raises(LocalityRefused, match="stands already"):
         set_contract(town, provider_id=OTHER, until=None, **values)
+
+
+def test_no_roster_is_generated_for_who_is_not_commissioned_but_one_by_hand_stands(town: Session) -> None:
+    """Broken: the office would plan runs that are never paid; or customers whose contract has just ended could be visited by nobody."""
+    planned = {"locality_id": LOCALITY, "provider_id": PROVIDER, "day": NOVEMBER, "now": factories.NINE}
+    quick = {"wishes": roster.Wishes(iterations_max=1, effort_seconds=0), "policy": Policy()}
+    drafted = roster.make(town, seed=1, **planned, **quick)
+    add(town, until=NOVEMBER)
+    words = "No roster is generated: kindly holds no contract for locality m14 on 2026-11-02; nobody does"
+    with pytest.raises(roster.RosterRefused, match=words):
+        roster.make(town, seed=1, **planned, **quick)
+    with pytest.raises(roster.RosterRefused, match=words):
+        roster.publish(town, roster_id=drafted, by="ana", now=factories.NINE, policy=Policy())
+    by_hand = roster.adopt(town, workers={}, **planned, **quick)
+    roster.publish(town, roster_id=by_hand, by="ana", now=factories.NINE, policy=Policy())
