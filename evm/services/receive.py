@@ -98,7 +98,7 @@ def receive(
     The same id with the same body gets the first receipt again; with another body it is stored as a conflict beside the first."""
     _quarantine(session, items, now)
     incoming = [(at, item) for at, item in enumerate(items) if isinstance(item, Incoming)]
-    known = log.known(session, keys={_key(item.claim) for _, item in incoming})
+    known = log.known(session, events={_key(item.claim) for _, item in incoming})
     fresh, repeats = _sort(incoming, known)
     rows = _rows(session, fresh, now, policies)
     passed = providers_answering(session, events=[row.evidence for row in rows], zone=policies.zone)

@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from evm.domain.evidence import Amendment, EventKind, Evidence, Grade, Method, Source, TaskOutcome
 from evm.domain.ids import CustomerId, DeviceId, EventId, ProviderId, VisitId, WorkerId
 from evm.domain.place import Position
 from evm.store.tables.evidence import evidence as t
+from evm.store.tables.evidence import evidence_keys as keys
+from evm.store.writes import bulk_insert
 
 STORED = "stored"
 CONFLICT = "conflict"
@@ -65,36 +67,50 @@ Presence = tuple[WorkerId, CustomerId, datetime]
 
 
 def append(session: Session, *, rows: Sequence[NewRow]) -> tuple[int, ...]:
-    """Append, and answer each row's log index in the order given."""
-    if not rows:
-        return ()
-    c = t.c
-    query = insert(t).returning(c.log_index, c.event_id, c.device_id, c.provider_id, c.sha256)
-    found = {
-        (r.event_id, r.device_id, r.provider_id, r.sha256): r.log_index
-        for r in session.execute(query, [_values(row) for row in rows])
-    }
-    asked = (row.evidence for row in rows)
-    return tuple(found[e.event_id, e.device, e.provider, e.sha256] for e in asked)
+    """Append, and answer each row's log index in the order given. Raises IntegrityError when the very same event stands already."""
+    indices = _next_indices(session, len(rows))
+    values = [{"log_index": index, **_values(row)} for index, row in zip(indices, rows, strict=True)]
+    bulk_insert(session, table=keys, rows=[{name: row[name] for name in keys.c.keys()} for row in values])  # noqa: SIM118 -- no dict
+    bulk_insert(session, table=t, rows=values)
+    return indices
 
 
 def append_many(session: Session, *, rows: Sequence[NewRow]) -> int:
-    """Append in bulk, without asking for the indices (imports). Answers how many."""
-    if rows:
-        session.connection().execute(insert(t), [_values(row) for row in rows])
-    return len(rows)
+    """As `append`, for who does not ask for the indices (imports). Answers how many."""
+    return len(append(session, rows=rows))
 
 
-def known(session: Session, *, keys: Collection[EventKey]) -> dict[EventKey, tuple[Known, ...]]:
+def _next_indices(session: Session, count: int) -> tuple[int, ...]:
+    """As many new log indices, ascending. PostgreSQL's leave gaps where a transaction is rolled back; SQLite's do not."""
+    if session.get_bind().dialect.name == "postgresql":
+        query = text("SELECT nextval(pg_get_serial_sequence('evidence', 'log_index')) FROM generate_series(1, :count)")
+        return tuple(session.execute(query, {"count": count}).scalars()) if count else ()
+    newest = session.execute(select(func.max(t.c.log_index))).scalar() or 0 if count else 0
+    return tuple(range(newest + 1, newest + count + 1))
+
+
+def known(session: Session, *, events: Collection[EventKey]) -> dict[EventKey, tuple[Known, ...]]:
     """Rows that stand already under these (provider, device, event) keys, the first stored first."""
     found: dict[EventKey, tuple[Known, ...]] = {}
     c = t.c
-    among = set(keys)
+    among = set(events)
     wanted = sorted(among)
     for start in range(0, len(wanted), ID_CHUNK):
-        query = select(
-            c.provider_id, c.device_id, c.event_id, c.log_index, c.sha256, c.verdict, c.customer_id, c.worker_id, c.at
-        ).where(c.event_id.in_([event for _, _, event in wanted[start : start + ID_CHUNK]]))
+        query = (
+            select(
+                c.provider_id,
+                c.device_id,
+                c.event_id,
+                c.log_index,
+                c.sha256,
+                c.verdict,
+                c.customer_id,
+                c.worker_id,
+                c.at,
+            )
+            .join(keys, and_(keys.c.log_index == c.log_index, keys.c.received_at == c.received_at))
+            .where(keys.c.event_id.in_([event for _, _, event in wanted[start : start + ID_CHUNK]]))
+        )
         for r in session.execute(query.order_by(c.log_index)):
             key = (ProviderId(r.provider_id), DeviceId(r.device_id), EventId(r.event_id))
             if key not in among:
@@ -249,7 +265,7 @@ def events(
     """Whole rows in log order; every given condition must hold. `since` is of receipt."""
     query = select(t).order_by(t.c.log_index)
     if event_ids is not None:
-        query = query.where(t.c.event_id.in_(sorted(set(event_ids))))
+        query = query.where(indices_of_events(event_ids))
     if indices is not None:
         query = query.where(t.c.log_index.in_(sorted(set(indices))))
     if kind is not None:
@@ -259,6 +275,12 @@ def events(
     if provider_id is not None:
         query = query.where(t.c.provider_id == provider_id)
     return tuple(_stored(r) for r in session.execute(query))
+
+
+def indices_of_events(event_ids: Collection[str]) -> ColumnElement[bool]:
+    """The condition that a row of the log is of one of these events."""
+    named = select(keys.c.log_index).where(keys.c.event_id.in_(sorted(set(event_ids))))
+    return t.c.log_index.in_(named)
 
 
 def fixes_seen(session: Session, *, fixes: Collection[tuple[str, float, float]]) -> frozenset[tuple[str, float, float]]:

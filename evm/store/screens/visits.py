@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from evm.domain.visit import Visit
+from evm.store.evidence import indices_of_events
 from evm.store.screens.invoices import invoices_visible
 from evm.store.screens.scope import Scope, of_place, of_worker
 from evm.store.tables.evidence import evidence
@@ -279,7 +280,7 @@ def events(
 ) -> tuple[EventRow, ...]:
     """The events a visit rests on, and every other of this customer in `[since, until)`: what else was said at that time."""
     columns = evidence.c
-    named: list[ColumnElement[bool]] = [columns.event_id.in_(event_ids)] if event_ids else []
+    named: list[ColumnElement[bool]] = [indices_of_events(event_ids)] if event_ids else []
     if visit_id is not None:
         named.append(columns.visit_id == visit_id)
     rows = session.execute(

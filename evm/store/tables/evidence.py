@@ -1,4 +1,6 @@
-"""The evidence log and what ingest keeps beside it. `evidence` and `quarantine` are append-only by database trigger."""
+"""The evidence log and what ingest keeps beside it. `evidence`, `evidence_keys` and `quarantine` are append-only by database trigger.
+
+On PostgreSQL `evidence` is partitioned by month of `received_at`, which is therefore part of its primary key there (migration 0003)."""
 
 from sqlalchemy import (
     JSON,
@@ -13,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -51,7 +52,6 @@ evidence = Table(
     Column("body", JSON, nullable=False),  # tasks, words, amendment, pop-back: what is not a column
     Column("flags", JSON, nullable=False),
     Column("waits", Boolean, nullable=False),
-    UniqueConstraint("event_id", "device_id", "provider_id", "sha256"),
     Index("ix_evidence_customer_at", "customer_id", "at"),
     Index("ix_evidence_worker_at", "worker_id", "at"),
     Index("ix_evidence_device_sequence", "provider_id", "device_id", "sequence"),
@@ -68,6 +68,17 @@ evidence = Table(
         sqlite_where=text("kind = 'popback_request'"),
         postgresql_where=text("kind = 'popback_request'"),
     ),
+)
+evidence_keys = Table(  # what keeps an event single: no unique key of the log itself can, whose months are tables of their own
+    "evidence_keys",
+    metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("device_id", Id, primary_key=True),
+    Column("provider_id", Id, primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("log_index", LogIndex, nullable=False),
+    Column("received_at", Instant, nullable=False),  # names the month
+    sqlite_with_rowid=False,
 )
 quarantine = Table(
     "quarantine",
