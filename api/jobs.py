@@ -14,7 +14,7 @@ from devices import downlink
 from devices.downlink import Publish
 from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
-from evm.services import invoice, notify, popback, price, reconcile, watch
+from evm.services import invoice, notify, popback, price, reconcile, transfers, watch
 from evm.store import people
 
 RECONCILED_A_BEAT_MAX: Final = 500
@@ -71,7 +71,11 @@ def working(parts: Parts) -> tuple[Job, ...]:
     def release_what_evidence_now_supports(session: Session, now: datetime) -> object:
         return invoice.rejudge_behind(session, now=now, policy=parts.policy)
 
+    def apply_transfers_due(session: Session, now: datetime) -> object:
+        return transfers.apply_due(session, now=now, policy=parts.policy)
+
     return (
+        _job(parts, "transfers", apply_transfers_due, every_beats=PRICED_EVERY_BEATS),
         _job(parts, "reconcile", reconcile_queued),
         _job(parts, "answer pop-backs", answer_popbacks),
         _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),
