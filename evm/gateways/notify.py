@@ -15,10 +15,16 @@ import structlog
 log = structlog.get_logger(__name__)
 
 WEBHOOK_SECONDS_MAX = 10.0
+_PATIENCE = httpx.Timeout(connect=3.0, write=2.0, read=5.0, pool=None)
+"""Together `WEBHOOK_SECONDS_MAX`: httpx counts each part of an exchange by itself."""
 
 
 class NotSent(Exception):  # noqa: N818 -- named for what is wrong
     """This one was not delivered; it stays in the outbox and is tried again."""
+
+
+class NotAnswered(NotSent):
+    """Nobody answers there: the next to the same address would wait in vain, too."""
 
 
 class UnknownGateway(ValueError):  # noqa: N818 -- named for what is wrong
@@ -78,17 +84,17 @@ class WebhookGateway:
     name: str = "webhook"
 
     def send(self, *, key: str, address: str, body: dict[str, Any]) -> None:
-        """Raises `NotSent` for anything but a 2xx answer within ten seconds."""
+        """Raises `NotSent` for anything but a 2xx answer, `NotAnswered` for none within ten seconds."""
         content = orjson.dumps({"key": key, "address": address, "body": body})
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        asked = self.client.stream("POST", self.url, content=content, headers=headers, timeout=_PATIENCE)
         try:
-            answer = self.client.post(
-                self.url, content=content, headers=headers, timeout=WEBHOOK_SECONDS_MAX, follow_redirects=False
-            )
+            with asked as answer:  # its status says all: a body that never ends is not waited for
+                status = answer.status_code
         except httpx.HTTPError as error:
-            raise NotSent(f"the webhook does not answer: {type(error).__name__}") from error
-        if not answer.is_success:
-            raise NotSent(f"the webhook answered {answer.status_code}")
+            raise NotAnswered(f"the webhook does not answer: {type(error).__name__}") from error
+        if not 200 <= status < 300:
+            raise NotSent(f"the webhook answered {status}")
 
 
 def gateway_of(*, address: str) -> NotifyGateway:
@@ -99,7 +105,7 @@ def gateway_of(*, address: str) -> NotifyGateway:
         return FileGateway(path=Path(address.removeprefix("file:")))
     url = httpx.URL(address) if "://" in address else None
     if url is not None and (url.scheme == "https" or (url.scheme == "http" and url.host in _THIS_MACHINE)):
-        return WebhookGateway(url=address, client=httpx.Client())
+        return WebhookGateway(url=address, client=httpx.Client(follow_redirects=False))
     raise UnknownGateway(address=address)
 
 

@@ -64,5 +64,6 @@ outbox = Table(
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("attempts", Integer, nullable=False),
+    Column("claimed_until", Instant),  # until then one sender has it in hand, or it is put off after a failure
     Index("ix_outbox_unsent", "channel", "sent_at"),
 )
