@@ -1,7 +1,7 @@
 """A server's standing jobs, by what they are for: watching deadlines, telling people, working off what can wait, sending down to phones.
 Not the rules of any of them (evm.services, devices.downlink) and not the beat (api.pulse)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,8 +15,9 @@ from devices.downlink import Publish
 from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
 from evm.services import invoice, notify, popback, price, reconcile, transfers, watch
-from evm.store import people
+from evm.store import locks, people
 
+RECONCILED_AT_ONCE_MAX: Final = 50
 RECONCILED_A_BEAT_MAX: Final = 500
 PRICED_EVERY_BEATS: Final = 30
 
@@ -24,7 +25,7 @@ PRICED_EVERY_BEATS: Final = 30
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkJob:
     """A standing job of another part of popback: `run(session, now)` is called in a transaction of its own at every `every_beats`-th
-    second. Any number of processes may call it at once on PostgreSQL: it must take what it does by lock."""
+    second, and at the start; by one process at a time, however many there are."""
 
     name: str
     run: Callable[[Session, datetime], object]
@@ -38,10 +39,17 @@ WORK_JOBS: Final[tuple[WorkJob, ...]] = ()
 def watching(parts: Parts) -> tuple[Job, ...]:
     """What must go on whatever else is down: deadlines that come become alerts, with the evidence they need."""
 
-    def sweep(session: Session, now: datetime) -> object:
-        return watch.sweep(session, now=now, policy=parts.policy)
+    def sweep() -> Iterator[int]:
+        mark = None
+        while True:
+            with parts.sessions.begin() as session:
+                done = watch.sweep_round(session, now=parts.clock(), policy=parts.policy, after=mark)
+            if done.mark is None:
+                return
+            mark = done.mark
+            yield len(done.raised)
 
-    return (_job(parts, "sweep", sweep),)
+    return (Job(name="sweep", run=sweep),)
 
 
 def telling(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
@@ -52,8 +60,15 @@ def telling(parts: Parts, *, gateway: NotifyGateway) -> tuple[Job, ...]:
 def working(parts: Parts) -> tuple[Job, ...]:
     """What can wait a little: reconciling, pop-backs, releasing, pricing, and what others have added."""
 
-    def reconcile_queued(session: Session, now: datetime) -> object:
-        return reconcile.run_pending(session, now=now, policy=parts.policy, limit=RECONCILED_A_BEAT_MAX)
+    def reconcile_queued() -> Iterator[int]:
+        for _ in range(RECONCILED_A_BEAT_MAX // RECONCILED_AT_ONCE_MAX):
+            with parts.sessions.begin() as session:
+                done = reconcile.run_pending(
+                    session, now=parts.clock(), policy=parts.policy, limit=RECONCILED_AT_ONCE_MAX
+                )
+            if not done:
+                return
+            yield done
 
     def answer_popbacks(session: Session, now: datetime) -> object:
         return popback.answer_pending(session, now=now, policy=parts.policy)
@@ -76,7 +91,7 @@ def working(parts: Parts) -> tuple[Job, ...]:
 
     return (
         _job(parts, "transfers", apply_transfers_due, every_beats=PRICED_EVERY_BEATS),
-        _job(parts, "reconcile", reconcile_queued),
+        Job(name="reconcile", run=reconcile_queued),
         _job(parts, "answer pop-backs", answer_popbacks),
         _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),
         _job(parts, "price", price_yesterday_and_today, every_beats=PRICED_EVERY_BEATS),
@@ -90,8 +105,10 @@ def sending_down(parts: Parts, *, publish: Publish) -> tuple[Job, ...]:
 
 
 def _job(parts: Parts, name: str, work: Callable[[Session, datetime], object], *, every_beats: int = 1) -> Job:
+    """A job of one transaction, which one process at a time does: another that comes to it meanwhile leaves it alone."""
+
     def run() -> object:
         with parts.sessions.begin() as session:
-            return work(session, parts.clock())
+            return work(session, parts.clock()) if locks.try_hold(session, name=f"job: {name}") else None
 
     return Job(name=name, run=run, every_beats=every_beats)

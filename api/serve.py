@@ -24,6 +24,7 @@ from api.server import Server, embedded_broker, ingest_client, make_ingest, make
 from api.settings import Settings
 from api.site_thread import TlsPair
 from evm.gateways.notify import gateway_of
+from evm.store.holds import end_frozen_holds
 
 __all__ = ["Part", "Places", "Server", "read_settings", "run_part"]
 
@@ -34,6 +35,9 @@ BROKER_PORT: Final = 1883
 SITE_PORT: Final = 8080
 CONNECT_SECONDS_MAX: Final = 5.0
 STOP_SECONDS_MAX: Final = 9.0
+IDLE_SECONDS_MAX: Final = 30
+LOCK_SECONDS_MAX: Final = 15
+"""How long a process's transaction may stand still, and wait for another's, before PostgreSQL ends it (faults.md, 36)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,8 @@ def run_part(*, part: Part, data: Path, database: str | None, broker: str, place
     try:
         settings = read_settings(data)
         parts = open_parts(data=data, database=database)
+        parts.engine.dispose()  # connections from now on come with limits
+        end_frozen_holds(parts.engine, idle_seconds=IDLE_SECONDS_MAX, wait_seconds=LOCK_SECONDS_MAX)
         health = Health(parts=parts)
         server = _health_server(health, places)
         running = _STARTERS[part](parts, settings, order, health)
