@@ -15,7 +15,7 @@ from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdic
 from evm.domain.billing.judge import Known
 from evm.domain.billing.judge import judge as judge_claim
 from evm.domain.billing.line_matching import Meant, meant_visits
-from evm.domain.ids import CustomerId, VisitId
+from evm.domain.ids import CustomerId, ProviderId, VisitId
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.visit import Visit
@@ -23,6 +23,7 @@ from evm.services import price
 from evm.services.invoice_form import InvoiceConflict, InvoiceRefused, check_form, check_same
 from evm.store import double_claims, money, people, plans, shadow
 from evm.store import visits as visit_store
+from evm.store.locks import hold
 from evm.store.money_rows import JudgedLine, StoredInvoice
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "InvoiceSummary",
     "InvoiceUnknown",
     "invoice",
+    "invoice_id_of",
     "judge",
     "judge_received",
     "lines_of",
@@ -62,13 +64,19 @@ def submit(session: Session, *, invoice: InvoiceClaim, now: datetime, zone: str 
 
     InvoiceRefused: something in it cannot be true. InvoiceConflict: its number was used for another invoice."""
     check_form(session, invoice=invoice, today=now.astimezone(ZoneInfo(zone)).date())
+    hold(session, names=[f"invoice|{invoice.provider}|{invoice.number}"])
     known = money.invoice_of_number(session, provider_id=invoice.provider, number=invoice.number)
     if known is not None:
         check_same(stored=_stored(session, known).claim, sent=invoice)
         return known
-    invoice_id = "inv-" + sha256(f"{invoice.provider}|{invoice.number}".encode()).hexdigest()[:24]
+    invoice_id = invoice_id_of(provider=invoice.provider, number=invoice.number)
     money.add_invoice(session, invoice_id=invoice_id, claim=invoice, now=now)
     return invoice_id
+
+
+def invoice_id_of(*, provider: ProviderId, number: str) -> str:
+    """Our id of a provider's invoice: the same number is the same invoice."""
+    return "inv-" + sha256(f"{provider}|{number}".encode()).hexdigest()[:24]
 
 
 def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -> Totals:
@@ -138,6 +146,7 @@ def _judge_one(
     session: Session, *, invoice_id: str, now: datetime, policy: Policy, customers: frozenset[CustomerId] | None = None
 ) -> Totals:
     """Judge an invoice, whole or only the lines of some customers, and answer the sums of what was judged."""
+    hold(session, names=["judge"])  # each next version of a verdict follows the one before it
     some = customers if customers is not None and len(customers) <= CUSTOMERS_A_STATEMENT else None
     stored = _stored(session, invoice_id, customers=some)
     known = _known(session, stored, policy=policy, customers=some)

@@ -37,11 +37,16 @@ class InvoiceConflict(InvoiceRefused):
 
 def check_form(session: Session, *, invoice: InvoiceClaim, today: date) -> None:
     """InvoiceRefused at the first thing that cannot be true. `today` is the local day (bad-input 85, 87, 90)."""
+    check_heading(session, invoice=invoice, today=today)
+    _check_lines(invoice.lines)
+    _check_total(invoice)
+
+
+def check_heading(session: Session, *, invoice: InvoiceClaim, today: date) -> None:
+    """InvoiceRefused at the first thing of an invoice's number, parties or period that cannot be true."""
     _check_number(invoice.number)
     _check_parties(session, invoice)
     _check_period(session, invoice, today=today)
-    _check_lines(invoice.lines)
-    _check_total(invoice)
 
 
 def check_same(*, stored: InvoiceClaim, sent: InvoiceClaim) -> None:
