@@ -3,7 +3,7 @@
 from typing import Final
 
 from evm.services.imports.kind import ImportKind
-from evm.services.imports.kinds import customers, named, next_of_kin, workers
+from evm.services.imports.kinds import claim, customers, named, next_of_kin, refs, workers
 
 KINDS: Final[tuple[ImportKind, ...]] = (
     named.COUNCILS,
@@ -12,4 +12,6 @@ KINDS: Final[tuple[ImportKind, ...]] = (
     customers.CUSTOMERS,
     next_of_kin.NEXT_OF_KIN,
     workers.WORKERS,
+    refs.REFS,
+    claim.CLAIM,
 )
