@@ -2,31 +2,38 @@
 (devices.mosquitto) and not the broker."""
 
 import ipaddress
+import shlex
+import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
+from api import broker_control
 from api.office import OfficeRefused, opened
 from api.parts import Parts
 from devices import identity, mosquitto
 from devices.mosquitto import certificates
 from devices.mosquitto.certificates import Certificate, CertificateRefused
-from devices.mosquitto.configuration import CERTIFICATE_FILE, KEY_FILE
+from devices.mosquitto.configuration import CERTIFICATE_FILE, KEY_FILE, By, PluginMissingError
+from devices.mosquitto.dynsec_sync import sync_dynsec
 from devices.mosquitto.placing import SyncRefused, Written
 from evm.store import people
 
 INGEST: Final = "ingest-"
+RESTART_SECONDS_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
     """What the command line says. `plain_host`, `port`: the unencrypted listener; `host`: the TLS listeners', which exist with `tls_cert`;
-    `servers`: how many ingest processes get credentials, beside those that have one."""
+    `servers`: how many ingest processes get credentials, beside those that have one; `restart_command`: what starts Mosquitto anew when it
+    must be, for example `systemctl restart mosquitto`."""
 
     out: Path
     plain_host: str = "127.0.0.1"
@@ -38,6 +45,8 @@ class SyncOptions:
     websockets_port: int | None = None
     run_as: str | None = None
     servers: int = 2
+    by: By = "files"
+    restart_command: str | None = None
 
 
 def sync_broker(*, data: Path, database: str | None, options: SyncOptions) -> dict[str, Any]:
@@ -137,26 +146,70 @@ def _not_shown(found: Certificate, host: str, port: int) -> str | None:
 
 
 def _synced(parts: Parts, options: SyncOptions) -> Written:
+    """One round, and Mosquitto started anew when that is needed and the operator said how."""
     for number in range(1, options.servers + 1):
         identity.server_credential(directory=parts.secrets, name=f"{INGEST}{number}")
-    known = identity.server_credentials(directory=parts.secrets)
+    tls = _tls(options)
     try:
         with parts.sessions() as session:
-            return mosquitto.write_files(
-                session,
-                directory=options.out.resolve(),
-                servers=[server for server in known if server.username != identity.CONTROLLER],
-                host=options.plain_host,
-                port=options.port,
-                tls=_tls(options),
-                run_as=options.run_as,
+            written = (
+                _by_files(session, parts, options, tls)
+                if options.by == "files"
+                else _by_dynsec(session, parts, options, tls)
             )
-    except SyncRefused as error:
+    except (SyncRefused, PluginMissingError) as error:
         raise OfficeRefused(str(error)) from None
     except OSError as error:
         raise OfficeRefused(
             f"--out {options.out} cannot be written ({error.strerror}): name a directory that this user may write"
         ) from None
+    if written.restart is None or options.restart_command is None:
+        return written
+    return _restarted(written, options.restart_command)
+
+
+def _by_files(session: Session, parts: Parts, options: SyncOptions, tls: mosquitto.TlsFiles | None) -> Written:
+    known = identity.server_credentials(directory=parts.secrets)
+    broker_control.forget(parts.secrets)
+    return mosquitto.write_files(
+        session,
+        directory=options.out.resolve(),
+        servers=[server for server in known if server.username != identity.CONTROLLER],
+        host=options.plain_host,
+        port=options.port,
+        tls=tls,
+        run_as=options.run_as,
+    )
+
+
+def _by_dynsec(session: Session, parts: Parts, options: SyncOptions, tls: mosquitto.TlsFiles | None) -> Written:
+    identity.server_credential(directory=parts.secrets, name=identity.CONTROLLER)
+    broker_control.remember(parts.secrets, host=options.plain_host, port=options.port)
+    return sync_dynsec(
+        session,
+        directory=options.out.resolve(),
+        servers=identity.server_credentials(directory=parts.secrets),
+        share_group=identity.share_group(directory=parts.secrets),
+        host=options.plain_host,
+        port=options.port,
+        tls=tls,
+        run_as=options.run_as,
+    )
+
+
+def _restarted(written: Written, command: str) -> Written:
+    """Run the operator's command, as words and without a shell. Raises OfficeRefused when it cannot be run or fails."""
+    try:
+        done = subprocess.run(  # noqa: S603 -- the operator's own command
+            shlex.split(command), capture_output=True, text=True, timeout=RESTART_SECONDS_MAX, check=False
+        )
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        raise OfficeRefused(f"--restart {command!r} cannot be run ({error})") from None
+    if done.returncode:
+        raise OfficeRefused(
+            f"--restart {command!r} ended with {done.returncode}: {done.stderr.strip()[-300:] or 'no word'}"
+        )
+    return replace(written, restart=None, changed=(*written.changed, "start"))
 
 
 def _tls(options: SyncOptions) -> mosquitto.TlsFiles | None:

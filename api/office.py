@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from api.auth import hash_password
+from api.broker_control import announce
 from api.parts import Parts, PartsRefused, open_parts
 from devices import identity
 from devices.types import TYPES
@@ -71,7 +72,12 @@ def enrol_device(
             raise OfficeRefused(f"{provider}.{device} is enrolled already: choose another device id") from None
         except ValueError as error:
             raise OfficeRefused(str(error)) from None
-    return {"username": f"{provider}.{device}", "password": chosen, "topic": f"popback/v1/{provider}/{device}/event"}
+        row = people.device(session, provider=ProviderId(provider), device=DeviceId(device))
+        assert row is not None
+    name = f"{provider}.{device}"
+    told = announce(secrets=parts.secrets, name=name, password=chosen, password_hash=row.password_hash)
+    answer = {"username": name, "password": chosen, "topic": f"popback/v1/{provider}/{device}/event"}
+    return answer if told is None else answer | {"broker": told}
 
 
 def add_account(

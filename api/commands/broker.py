@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,6 +37,14 @@ def broker_sync(
     run_as: Annotated[
         str | None, typer.Option(help="The user Mosquitto runs as (Debian: mosquitto); default: who runs this command.")
     ] = None,
+    by: Annotated[
+        Literal["files", "dynsec"],
+        typer.Option(help="Password and ACL files, or Mosquitto's dynamic-security plugin, commanded while it runs."),
+    ] = "files",
+    restart: Annotated[
+        str | None,
+        typer.Option(help="Command that starts Mosquitto anew when it must be: 'systemctl restart mosquitto'."),
+    ] = None,
     servers: Annotated[int, typer.Option(min=1, max=64, help="How many ingest processes get a credential.")] = 2,
     watch: Annotated[bool, typer.Option(help="Keep on: sync again and again until stopped.")] = False,
     every: Annotated[
@@ -44,7 +52,7 @@ def broker_sync(
         typer.Option(min=1, max=30, help="Seconds between two rounds of --watch: a revocation counts after the next."),
     ] = 20.0,
 ) -> None:
-    """Write Mosquitto's configuration, certificate, password and ACL files from the device table."""
+    """Write Mosquitto's configuration, certificate, password and ACL files (or the plugin's) from the device table."""
     from api.broker_sync import SyncOptions, sync_broker, watch_broker
     from api.office import OfficeRefused
 
@@ -59,6 +67,8 @@ def broker_sync(
         websockets_port=websockets_port,
         run_as=run_as,
         servers=servers,
+        by=by,
+        restart_command=restart,
     )
     try:
         if watch:

@@ -1,7 +1,7 @@
 """A bare MQTT client for devices that are not ours (OwnTracks in a simulation or a test): publishes, knows no receipts and no outbox."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from devices.phone.link import Endpoint, Link, Transport
 from devices.phone.network import Network
@@ -9,7 +9,8 @@ from devices.tls import Tls
 
 
 class PlainClient:
-    """Publishes while connected and keeps what is given before. Messages are `(topic, message)`, QoS 1."""
+    """Publishes while connected and keeps what is given before. Messages are `(topic, message)`, QoS 1; what comes in is kept in
+    `delivered`, or handed to `on_message` on the network's thread."""
 
     def __init__(
         self,
@@ -22,6 +23,7 @@ class PlainClient:
         subscriptions: Sequence[str] = (),
         tls: Tls | None = None,
         transport: Transport = "tcp",
+        on_message: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._network = network
         self._ready = threading.Event()
@@ -32,7 +34,7 @@ class PlainClient:
             endpoint=Endpoint(host=host, port=port, username=username, password=password, tls=tls, transport=transport),
             subscriptions=subscriptions,
             on_ready=self._up,
-            on_message=lambda topic, message: self.delivered.append((topic, message)),
+            on_message=on_message or (lambda topic, message: self.delivered.append((topic, message))),
             on_down=self._ready.clear,
             on_tick=lambda: None,
         )
