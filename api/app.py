@@ -15,6 +15,7 @@ from api.guard import Guard
 from api.pages import account, findings, home
 from api.pages import alerts as alert_pages
 from api.pages import invoices as invoice_pages
+from api.pages import localities as locality_pages
 from api.pages import rosters as roster_pages
 from api.pages import visits as visit_pages
 from api.query import strict_query
@@ -46,6 +47,7 @@ ROUTERS = (
     invoice_pages.router,
     roster_pages.router,
     findings.router,
+    locality_pages.router,
 )
 
 

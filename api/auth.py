@@ -44,6 +44,8 @@ class Right(StrEnum):
     SEE_ROSTERS = "see rosters"
     ASK_POPBACKS = "ask for pop-backs"
     SEE_FINDINGS = "see findings about workers"
+    SEE_LOCALITIES = "see localities and contracts"
+    TAKE_IN_FILES = "take in files"
     SEE_METRICS = "see metrics"
 
 
@@ -58,9 +60,19 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.SEE_ROSTERS,
             Right.ASK_POPBACKS,
             Right.SEE_FINDINGS,
+            Right.TAKE_IN_FILES,
         }
     ),
-    Role.COMMISSIONER: frozenset({Right.SEE_VISITS, Right.SEE_ALERTS, Right.SEE_INVOICES, Right.SEE_FINDINGS}),
+    Role.COMMISSIONER: frozenset(
+        {
+            Right.SEE_VISITS,
+            Right.SEE_ALERTS,
+            Right.SEE_INVOICES,
+            Right.SEE_FINDINGS,
+            Right.SEE_LOCALITIES,
+            Right.TAKE_IN_FILES,
+        }
+    ),
     Role.SAFEGUARDING: frozenset({Right.SEE_VISITS, Right.SEE_ALERTS, Right.ACT_ON_ALERTS, Right.SEE_FINDINGS}),
     Role.ADMIN: frozenset(Right),
 }
@@ -259,4 +271,6 @@ AlertActor = Annotated[Viewer, Depends(needs(Right.ACT_ON_ALERTS))]
 InvoiceViewer = Annotated[Viewer, Depends(needs(Right.SEE_INVOICES))]
 RosterViewer = Annotated[Viewer, Depends(needs(Right.SEE_ROSTERS))]
 FindingViewer = Annotated[Viewer, Depends(needs(Right.SEE_FINDINGS))]
+LocalityViewer = Annotated[Viewer, Depends(needs(Right.SEE_LOCALITIES))]
+FileTaker = Annotated[Viewer, Depends(needs(Right.TAKE_IN_FILES))]
 PopbackAsker = Annotated[Viewer, Depends(needs(Right.ASK_POPBACKS))]

@@ -13,6 +13,7 @@ SEE_ALERTS = frozenset({"branch", "commissioner", "safeguarding", "admin"})
 ACT = frozenset({"branch", "safeguarding", "admin"})
 MONEY = frozenset({"branch", "commissioner", "admin"})
 PLAN = frozenset({"branch", "admin"})
+COMMISSIONING = frozenset({"commissioner", "admin"})
 
 READS: dict[str, frozenset[str]] = {
     "/": EVERYONE,
@@ -24,6 +25,7 @@ READS: dict[str, frozenset[str]] = {
     "/invoices": MONEY,
     "/invoices/inv-1": MONEY,
     "/findings": EVERYONE,
+    "/localities": COMMISSIONING,
     "/rosters": PLAN,
     "/rosters/r-1": PLAN,
     "/v1/session": EVERYONE,
