@@ -42,17 +42,18 @@ def roster_page(request: Request, roster_id: Id, viewer: RosterViewer) -> Respon
         record = store.roster(session, roster_id=roster_id) if row is not None else None
         if row is None or record is None:
             raise not_found()
-        names = _names(session, record.body)
+        body = rosters.without_passed(session, provider_id=row.provider_id, body=record.body)
+        names = _names(session, body)
     facts = {
         "roster": row,
         "state": words.status_of(words.ROSTER_STATES, row.state),
-        "runs": [_run(run, names) for run in record.body["runs"]],
-        "unfilled": [_unfilled(each, names) for each in record.body["unfilled"]],
-        "violations": record.body.get("violations", ()),
-        "findings": record.body.get("findings", ()),
-        "changes": [_named(change["words"], names) for change in record.body.get("changes", ())],
-        "made": record.body.get("made", ""),
-        "visits": sum(len(run["stops"]) for run in record.body["runs"]),
+        "runs": [_run(run, names) for run in body["runs"]],
+        "unfilled": [_unfilled(each, names) for each in body["unfilled"]],
+        "violations": body.get("violations", ()),
+        "findings": body.get("findings", ()),
+        "changes": [_named(change["words"], names) for change in body.get("changes", ())],
+        "made": body.get("made", ""),
+        "visits": sum(len(run["stops"]) for run in body["runs"]),
     }
     return render(request, template="roster.html", facts=facts)
 

@@ -113,7 +113,8 @@ def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) 
     assert home is not None, "a visit has a customer"
     events = _events(session, row=row, site=site)
     stays = stays_of(row)
-    money = Right.SEE_INVOICES in viewer.rights
+    ours = viewer.scope.provider_id in {None, row.provider_id}  # what was another provider's is shown without its money
+    money = Right.SEE_INVOICES in viewer.rights and ours
     return {
         "home": home,
         "slots": _slots(row, stays),
@@ -122,7 +123,7 @@ def visit_facts(session: Session, *, row: VisitRow, site: Site, viewer: Viewer) 
         "events": [_line(event, home=home, live_seconds_max=site.policy.live_receipt_seconds_max) for event in events],
         "versions": versions(session, visit_key=row.visit_key),
         "alerts": alert_screen.alerts_of(session, visit_id=row.visit_id)
-        if row.visit_id and Right.SEE_ALERTS in viewer.rights
+        if row.visit_id and Right.SEE_ALERTS in viewer.rights and ours
         else (),
         "charges": screen.charges_of(session, visit_key=row.visit_key) if money else (),
         "claims": screen.claims_of(session, visit_id=row.visit_id, scope=viewer.scope)

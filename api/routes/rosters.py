@@ -39,8 +39,7 @@ def one_roster(request: Request, roster_id: Id, viewer: RosterViewer) -> RosterA
     with site_of(request).reading() as session:
         row = rosters.one(session, scope=viewer.scope, roster_id=roster_id)
         record = store.roster(session, roster_id=roster_id) if row is not None else None
-    if row is None or record is None:
-        raise not_found()
-    return RosterAnswer(
-        body=dict(record.body), **{name: getattr(row, name) for name in RosterAnswer.model_fields if name != "body"}
-    )
+        if row is None or record is None:
+            raise not_found()
+        body = rosters.without_passed(session, provider_id=row.provider_id, body=record.body)
+    return RosterAnswer(body=body, **{name: getattr(row, name) for name in RosterAnswer.model_fields if name != "body"})

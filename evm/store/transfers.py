@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from evm.domain.ids import CustomerId, DeviceId, LocalityId, ProviderId, VisitId, WorkerId
 from evm.domain.transfer import ALWAYS, Passed, Spell, Transfer, TransferState
+from evm.store.tables.accounts import accounts
 from evm.store.tables.alerts import alerts
 from evm.store.tables.money import invoice_lines, invoices
 from evm.store.tables.people import care_workers, customers, devices
@@ -268,11 +269,13 @@ def former_pins(
 
 
 def hand_over(session: Session, *, kind: Passed, ids: Collection[str], was: ProviderId, to: ProviderId) -> None:
-    """Make those of these people who are still the old provider's the new one's from now."""
+    """Make those of these people who are still the old provider's the new one's from now; a worker's account goes along."""
     table = customers if kind is Passed.CUSTOMER else care_workers
     key = table.c.customer_id if kind is Passed.CUSTOMER else table.c.worker_id
     for some in _chunks(ids):
         session.execute(update(table).where(key.in_(some), table.c.provider_id == was).values(provider_id=to))
+        if kind is Passed.WORKER:
+            session.execute(update(accounts).where(accounts.c.worker_id.in_(some)).values(provider_id=to))
 
 
 def hand_over_visits(

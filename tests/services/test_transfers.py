@@ -11,14 +11,12 @@ from sqlalchemy.orm import Session
 from evm.domain.billing.invoice import Verdict
 from evm.domain.evidence import EventKind
 from evm.domain.ids import ProviderId
-from evm.domain.people import Branch, Provider
+from evm.domain.people import Provider
 from evm.domain.plan import Absence, AbsenceKind
-from evm.domain.policy import Policy
 from evm.domain.transfer import Passed, TransferState
 from evm.domain.visit import VisitOutcome
 from evm.services import invoice as invoices
-from evm.services import price, receive, reconcile, transfers, watch
-from evm.services.receive import Incoming
+from evm.services import price, reconcile, transfers, watch
 from evm.services.roster import adopt, publish
 from evm.services.roster_deadlines import publish_deadlines
 from evm.services.transfers import TransferRefused, Wanted
@@ -27,84 +25,32 @@ from evm.store import transfers as store
 from evm.store.rosters import RosterState
 from evm.store.tables.evidence import evidence as evidence_table
 from tests import factories
-from tests.domain.billing import bills
-from tests.factories import LOCALITY, NINE, PROVIDER
-from tests.services.invoicing import agreement, claim, line
-
-POLICY = Policy()
-NEW = ProviderId("bright")
-DAY = date(2026, 11, 5)  # a Thursday; the visits run from Monday 2 to Sunday 8
-MIDNIGHT = datetime(2026, 11, 5, tzinfo=UTC)
-BEFORE = datetime(2026, 11, 1, 12, tzinfo=UTC)
-LATER = datetime(2026, 12, 1, 8, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-WANTED = Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY, customers=("c1",), workers=("w1",))
-
-
-def at(day: int, *, minutes: int = 0) -> datetime:
-    """Nine o'clock on a day of November 2026."""
-    return NINE + timedelta(days=day - 2, minutes=minutes)
+from tests.factories import LOCALITY, PROVIDER
+from tests.services.invoicing import claim, line
+from tests.services.passing import (
+    BEFORE,
+    DAY,
+    LATER,
+    MIDNIGHT,
+    MINUTE,
+    NEW,
+    POLICY,
+    WANTED,
+    at,
+    happened,
+    minutes_of,
+    passed,
+    reconciled,
+    said,
+    settle,
+    stay,
+)
 
 
 @pytest.fixture
 def town(session: Session) -> Session:
-    """Customers c1 and c2 and workers w1 and w2 of one provider; each customer is planned at nine (c2 at ten) for a week; an agreement
-    with each provider; c1 and w1 are to pass on Thursday."""
-    factories.seed(
-        session,
-        customers=[factories.customer("c1"), factories.customer("c2", home=factories.home(500))],
-        workers=[factories.worker("w1", pin="1111"), factories.worker("w2", pin="2222")],
-        devices=[factories.device("p1"), factories.device("p2", worker="w2")],
-    )
-    people.add_providers(session, providers=[Provider(provider_id=NEW, name="Bright Care")])
-    branch = Branch(branch_id="bright", provider_id=NEW, name="Bright", phone="+441614960002")
-    people.add_branches(session, branches=[branch])
-    money.add_agreements(
-        session,
-        agreements=[agreement(), bills.agreement(council=factories.COUNCIL, provider=NEW, agreement_id="theirs")],
-    )
-    planned = [
-        factories.planned_visit(
-            f"{who}-{day}", customer=who, start=at(day, minutes=60 * (who == "c2")), rostered=(worker,)
-        )
-        for day in range(2, 9)
-        for who, worker in (("c1", "w1"), ("c2", "w2"))
-    ]
-    plans.add_planned_visits(session, visits=planned)
+    settle(session)
     return session
-
-
-def said(session: Session, *claims, now: datetime | None = None) -> None:
-    for one in claims:
-        item = Incoming(claim=one, payload=one.sha256.encode(), channel="mqtt")
-        received = now or one.captured_at + timedelta(seconds=2)
-        receive.receive(session, items=[item], now=received, policies=POLICY)
-
-
-def stay(start: datetime, minutes: int = 30, **changes):
-    return (
-        factories.claim(EventKind.CHECK_IN, at=start, **changes),
-        factories.claim(EventKind.CHECK_OUT, at=start + minutes * MINUTE, **changes),
-    )
-
-
-def reconciled(session: Session, now: datetime = LATER) -> None:
-    while reconcile.run_pending(session, now=now, policy=POLICY):
-        pass
-
-
-def passed(session: Session, wanted: Wanted = WANTED, *, ordered_at: datetime = BEFORE) -> None:
-    transfers.order(session, wanted=wanted, now=ordered_at, by="test", policy=POLICY)
-    assert transfers.apply_due(session, now=MIDNIGHT, policy=POLICY) == 1
-
-
-def happened(session: Session, visit_id: str):
-    return visits.newest_of(session, visit_ids=[visit_id]).get(visit_id)
-
-
-def minutes_of(session: Session, visit_id: str) -> int:
-    visit = happened(session, visit_id)
-    return 0 if visit is None else sum(slot.attendance.minutes for slot in visit.slots if slot.attendance)
 
 
 def test_before_on_and_after_the_day_each_visit_is_its_own_providers(town: Session) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from evm.store.screens.scope import Scope, of_place, of_provider
@@ -88,7 +88,7 @@ def listed(session: Session, *, scope: Scope, states: tuple[str, ...], limit: in
         .limit(limit)
         .offset(offset)
     ).all()
-    members = _members(session, heads, group_ids=[row.group_id for row in shown])
+    members = _members(session, scope, heads, group_ids=[row.group_id for row in shown])
     return AlertPage(
         counts=counts,
         matching=sum(counts.get(state, 0) for state in states),
@@ -106,14 +106,14 @@ def group_of(session: Session, *, scope: Scope, alert_id: int) -> AlertGroup | N
     same = and_(
         alerts.c.kind == found.kind, alerts.c.visit_id == found.visit_id, alerts.c.slot == found.slot, _visible(scope)
     )
-    rows = session.execute(_selected().where(same).order_by(alerts.c.alert_id.desc())).mappings()
+    rows = session.execute(_selected(scope).where(same).order_by(alerts.c.alert_id.desc())).mappings()
     members = [AlertRow(**dict(row)) for row in rows]
     return _group(members[-1].alert_id, alert_id, members)
 
 
 def one(session: Session, *, scope: Scope, alert_id: int) -> AlertRow | None:
     """One alert, None when it does not exist or is out of scope."""
-    row = session.execute(_selected().where(_visible(scope), alerts.c.alert_id == alert_id)).mappings().first()
+    row = session.execute(_selected(scope).where(_visible(scope), alerts.c.alert_id == alert_id)).mappings().first()
     return None if row is None else AlertRow(**dict(row))
 
 
@@ -226,9 +226,9 @@ def _heads(scope: Scope) -> Subquery:
     )
 
 
-def _members(session: Session, heads: Subquery, *, group_ids: list[int]) -> dict[int, list[AlertRow]]:
+def _members(session: Session, scope: Scope, heads: Subquery, *, group_ids: list[int]) -> dict[int, list[AlertRow]]:
     rows = session.execute(
-        _selected()
+        _selected(scope)
         .join(heads, heads.c.alert_id == alerts.c.alert_id)
         .add_columns(heads.c.group_id)
         .where(heads.c.group_id.in_(group_ids))
@@ -258,8 +258,9 @@ def _visible(scope: Scope) -> ColumnElement[bool]:
     )
 
 
-def _selected() -> Select[Any]:
+def _selected(scope: Scope) -> Select[Any]:
     own = alerts.c
+    theirs = true() if scope.provider_id is None else customers.c.provider_id == scope.provider_id
     return (
         select(
             own.alert_id,
@@ -268,9 +269,14 @@ def _selected() -> Select[Any]:
             providers.c.name.label("provider_name"),
             own.customer_id,
             customers.c.name.label("customer_name"),
-            customers.c.phone.label("customer_phone"),
-            customers.c.next_of_kin_name,
-            customers.c.next_of_kin_phone,
+            *(
+                case((theirs, column)).label(name)  # whose customer has passed to another provider rings that one
+                for name, column in (
+                    ("customer_phone", customers.c.phone),
+                    ("next_of_kin_name", customers.c.next_of_kin_name),
+                    ("next_of_kin_phone", customers.c.next_of_kin_phone),
+                )
+            ),
             customers.c.locality_id,
             localities.c.name.label("locality_name"),
             own.worker_id,

@@ -1,5 +1,6 @@
 """Rosters as the page lists and shows them, under the reader's scope. Not making or publishing them (evm.services.roster)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from evm.store.screens.scope import Scope, of_place
 from evm.store.tables.people import care_workers, customers, localities, providers
+from evm.store.tables.plans import planned_visits
 from evm.store.tables.rosters import rosters
 
 
@@ -47,6 +49,33 @@ def one(session: Session, *, scope: Scope, roster_id: str) -> RosterRow | None:
     """One roster, None when it does not exist or is out of scope."""
     row = session.execute(_selected(scope).where(rosters.c.roster_id == roster_id)).mappings().first()
     return None if row is None else RosterRow(**dict(row))
+
+
+def without_passed(session: Session, *, provider_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A roster's body without the visits that are another provider's by now: whose customers have passed on, their visits have, too."""
+    named = {stop["visit"] for run in body["runs"] for stop in run["stops"]} | {
+        one["visit"] for one in body["unfilled"]
+    }
+    passed: set[str] = set()
+    ordered = sorted(named)
+    for start in range(0, len(ordered), 500):
+        visit = planned_visits.c
+        query = select(visit.visit_id).where(
+            visit.visit_id.in_(ordered[start : start + 500]), visit.provider_id != provider_id
+        )
+        passed.update(session.execute(query).scalars())
+    if not passed:
+        return dict(body)
+    runs = [{**run, "stops": [stop for stop in run["stops"] if stop["visit"] not in passed]} for run in body["runs"]]
+    return {
+        **body,
+        "runs": [run for run in runs if run["stops"]],
+        "unfilled": [one for one in body["unfilled"] if one["visit"] not in passed],
+        "changes": [one for one in body.get("changes", ()) if one.get("visit") not in passed],
+        "suspended": [one for one in body.get("suspended", ()) if one not in passed],
+        "pins": {visit: pin for visit, pin in body.get("pins", {}).items() if visit not in passed},
+        "violations": [one for one in body.get("violations", ()) if one.get("visit") not in passed],
+    }
 
 
 def customers_named(session: Session, *, customer_ids: frozenset[str]) -> dict[str, str]:

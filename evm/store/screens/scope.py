@@ -1,6 +1,7 @@
 """Where a reader may look: applied inside every query of this package, so that a foreign row is the same as none. Not roles (api.auth)."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 from sqlalchemy.orm import Session
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from evm.store.tables.evidence import evidence
 from evm.store.tables.people import customers, localities
 from evm.store.tables.plans import planned_slots
+from evm.store.tables.transfers import provider_spells, transfers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,38 @@ def of_place(
         )  # a name of its own: the query around may read localities, too
         tests.append(locality.in_(select(theirs.c.locality_id).where(theirs.c.council_id == scope.council_id)))
     return and_(*tests)
+
+
+def of_history(
+    scope: Scope,
+    *,
+    customer: ColumnElement[str],
+    day: ColumnElement[date],
+    locality: ColumnElement[str] | ColumnElement[str | None],
+) -> ColumnElement[bool]:
+    """Days on which somebody who has passed to the scope's provider, and is with it now, was still another's, where the council lets
+    them be seen."""
+    if scope.nothing or scope.provider_id is None:
+        return false()
+    spell, passed = provider_spells.alias("history_spells"), transfers.alias("history_transfers")
+    now = customers.alias("history_customers")
+    began = (
+        exists()
+        .where(
+            spell.c.kind == "customer",
+            spell.c.subject_id == customer,
+            spell.c.provider_id == scope.provider_id,
+            spell.c.since > day,
+            passed.c.transfer_id == spell.c.transfer_id,
+            passed.c.state == "applied",
+            passed.c.shows_history,
+            now.c.customer_id == customer,
+            now.c.provider_id == scope.provider_id,
+        )
+        .correlate_except(spell, passed, now)
+    )
+    anybodys = Scope(council_id=scope.council_id, locality_id=scope.locality_id)
+    return and_(began, of_place(anybodys, provider=customer, locality=locality))
 
 
 def of_provider(scope: Scope, *, provider: ColumnElement[str]) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from evm.domain.visit import Visit
 from evm.store.evidence import indices_of_events
 from evm.store.screens.invoices import invoices_visible
-from evm.store.screens.scope import Scope, of_place, of_worker
+from evm.store.screens.scope import Scope, of_history, of_place, of_worker
 from evm.store.tables.evidence import evidence
 from evm.store.tables.money import charges, invoice_lines, invoices
 from evm.store.tables.people import care_workers, customers, localities, providers
@@ -123,7 +123,10 @@ def _listed(
         )
         .outerjoin(visits, and_(newest.visit_key == planned.visit_id, newest.is_newest))
         .where(
-            of_place(scope, provider=planned.provider_id, locality=planned.locality_id),
+            or_(
+                of_place(scope, provider=planned.provider_id, locality=planned.locality_id),
+                of_history(scope, customer=planned.customer_id, day=planned.care_day, locality=planned.locality_id),
+            ),
             of_worker(scope, visit_id=planned.visit_id, visit_key=planned.visit_id),
             planned.care_day == on if on is not None else true(),
             planned.locality_id == locality_id if locality_id is not None else true(),
@@ -137,7 +140,10 @@ def _listed(
         .where(
             newest.is_newest,
             newest.visit_id.is_(None),
-            of_place(scope, provider=newest.provider_id, locality=customers.c.locality_id),
+            or_(
+                of_place(scope, provider=newest.provider_id, locality=customers.c.locality_id),
+                of_history(scope, customer=newest.customer_id, day=newest.care_day, locality=customers.c.locality_id),
+            ),
             of_worker(scope, visit_id=newest.visit_id, visit_key=newest.visit_key),
             newest.care_day == on if on is not None else true(),
             customers.c.locality_id == locality_id if locality_id is not None else true(),
@@ -172,16 +178,14 @@ def _rows(session: Session, *, statuses: Mapping[str, str]) -> tuple[VisitRow, .
                 customers.c.name,
                 customers.c.locality_id,
                 localities.c.name.label("locality_name"),
-                providers.c.name.label("provider_name"),
-                customers.c.provider_id,
             )
             .join(localities, localities.c.locality_id == customers.c.locality_id)
-            .join(providers, providers.c.provider_id == customers.c.provider_id)
             .where(customers.c.customer_id.in_(people))
         ).mappings()
     }
     slots = _slots(session, visit_ids=list(planned))
-    return tuple(_row(key, statuses[key], planned.get(key), newest.get(key), homes, slots) for key in keys)
+    named = {row.provider_id: row.name for row in session.execute(select(providers.c.provider_id, providers.c.name))}
+    return tuple(_row(key, statuses[key], planned.get(key), newest.get(key), homes, named, slots) for key in keys)
 
 
 def _slots(session: Session, *, visit_ids: list[str]) -> dict[str, list[tuple[int, str | None, str | None]]]:
@@ -203,6 +207,7 @@ def _row(
     planned: RowMapping | None,
     newest: RowMapping | None,
     homes: Mapping[str, RowMapping],
+    named: Mapping[str, str],
     slots: Mapping[str, list[tuple[int, str | None, str | None]]],
 ) -> VisitRow:
     source = planned or newest
@@ -214,7 +219,7 @@ def _row(
         customer_id=source["customer_id"],
         customer_name=home["name"],
         provider_id=source["provider_id"],
-        provider_name=home["provider_name"],
+        provider_name=named[source["provider_id"]],
         locality_id=home["locality_id"],
         locality_name=home["locality_name"],
         care_day=source["care_day"],
