@@ -168,7 +168,7 @@ class Ingest:
         enrolled = people.devices_among(
             session, keys={(ProviderId(r.provider), DeviceId(r.device)) for r in owned if r.provider}
         )
-        read.phones = {key for key, row in enrolled.items() if row.device_type == PHONE_NAME}
+        read.phones = {key for key, row in enrolled.items() if row.device_type == PHONE_NAME and row.revoked_at is None}
         for received in owned:
             if received.retained and _retained_key(received) in self._retained:
                 continue
@@ -251,7 +251,7 @@ class Ingest:
                     refused=tuple(refused.get(key, ())),
                     challenge=self._challenge(session, *key, now) if items and key in read.phones else None,
                     resend_from=asked.get(key),
-                    epoch=None if epoch is None else epoch.name,
+                    epoch=epoch.name if epoch is not None and key in read.phones else None,
                 ),
             )
             for key, items in stored.items()
@@ -316,7 +316,7 @@ def _wanted(
     """From which sequence number a phone is asked to send again: everything the log lacks while the phone does not know the log's epoch
     or holds receipts for more than the log has; otherwise, with a receipt, what is missing below the newest stored."""
     knows = epoch is None or (progress is not None and progress.epoch == epoch.name)
-    if not knows and (stored or key in read.statuses):
+    if not knows:
         return wanted_from(progress)
     birth = read.statuses.get(key)
     held = None if birth is None else birth.stored_sequence

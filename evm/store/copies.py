@@ -191,7 +191,8 @@ def _run(arguments: list[str], *, engine: Engine) -> None:
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         name = Path(arguments[0]).name
-        first = said[0] if said else f"{name} ended with {done.returncode}"
+        wrong = [line for line in said if "error" in line.lower() or "FATAL" in line]
+        first = next(iter(wrong + said), f"{name} ended with {done.returncode}")
         if "No space left" in done.stderr:
             raise OSError(28, "No space left on device")
         in_use = ": stop every popback process first" if "lock timeout" in done.stderr else ""
