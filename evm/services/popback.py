@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from evm.domain.ids import CustomerId, VisitId
 from evm.domain.occurrences import is_away
 from evm.domain.people import Customer
-from evm.domain.period import in_zone, seconds_between
+from evm.domain.period import care_day, in_zone, seconds_between
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.popback import Alternative, AlternativeKind, PopbackRequest, PopbackState, has_notice
 from evm.services.popback_places import Placed, Places, find_places, put_in_roster
-from evm.store import people, plans, popbacks
+from evm.store import people, plans, popbacks, rosters
+from evm.store.locks import hold, try_hold
 
 MINUTES_MAX: Final = 240
 NEAREST_TIMES_MAX: Final = 3
@@ -87,9 +88,12 @@ def ask(
         minutes=minutes,
         workers_needed=needs.workers if workers_needed is None else workers_needed,
     )
+    hold(session, names=[f"popback|{request.request_id}"])
     known = plans.popback_request(session, request_id=request.request_id)
     if known is not None:
         return _answer_of(known)
+    on = care_day(wanted_at, zone=policy.zone)
+    rosters.hold_day(session, locality_id=customer.locality_id, provider_id=customer.provider_id, day=on)
     answered, placed = _answered(session, request, customer, needs, now=now, policy=policy)
     if placed is None:
         plans.add_popback_request(session, request=answered)
@@ -103,6 +107,8 @@ def ask(
 def answer_pending(session: Session, *, now: datetime, policy: Policy, limit: int = 3) -> tuple[PopbackAnswer, ...]:
     """Answer the pop-backs that phones have sent and nobody answered yet, the first received first. Idempotent: the event's id is the
     request's. One that cannot be understood is stored as refused with the reason, so that it is answered, too."""
+    if not try_hold(session, name="popbacks"):
+        return ()  # another process is answering them
     found = []
     for asked in popbacks.unanswered(session, limit=limit):
         try:

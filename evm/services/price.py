@@ -15,6 +15,7 @@ from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.store import money, people, plans
 from evm.store import visits as visit_store
+from evm.store.locks import hold
 from evm.store.money_rows import ChargeRow
 
 
@@ -41,6 +42,7 @@ def price_days(session: Session, *, provider_id: ProviderId, since_day: date, un
 
 def keep_charges(session: Session, *, known: Known, charges: Mapping[VisitId, tuple[Charge, ...]]) -> int:
     """Append these charges for those visits whose newest version has none; how many visits were priced."""
+    hold(session, names=["charges"])
     wanted = [visit_id for visit_id in sorted(charges) if charges[visit_id] and visit_id in known.visits]
     done = money.priced_versions(session, visit_keys=wanted)
     rows: list[ChargeRow] = []

@@ -24,6 +24,7 @@ from evm.store import evidence as log
 from evm.store import ingest_state, plans
 from evm.store.evidence import CONFLICT, STORED, EventKey, Known, NewRow
 from evm.store.ingest_state import Progress, Quarantined, Watermark
+from evm.store.locks import hold
 
 DeviceKey = tuple[ProviderId, DeviceId]
 Fix = tuple[str, float, float]
@@ -98,6 +99,9 @@ def receive(
     The same id with the same body gets the first receipt again; with another body it is stored as a conflict beside the first."""
     _quarantine(session, items, now)
     incoming = [(at, item) for at, item in enumerate(items) if isinstance(item, Incoming)]
+    hold(
+        session, names={f"device|{item.claim.provider}|{item.claim.device}" for _, item in incoming}
+    )  # one batch of it at a time
     known = log.known(session, events={_key(item.claim) for _, item in incoming})
     fresh, repeats = _sort(incoming, known)
     rows = _rows(session, fresh, now, policies)
@@ -105,7 +109,7 @@ def receive(
     indices = dict(zip((f.at for f in fresh), log.append(session, rows=rows), strict=True))
     if incoming:
         _keep_progress(session, incoming, rows, passed, now, policies)
-    _queue(session, rows, _conflicted(fresh, known), now, policies)
+    queue_days(session, rows, _conflicted(fresh, known), now, policies)
     alarms.raise_from_evidence(session, rows=rows, now=now, policy=policies, answering=passed)
     for at, first in repeats.items():
         indices[at] = indices[first] if isinstance(first, int) else first.index
@@ -322,9 +326,10 @@ def _conflicted(fresh: Sequence[_Fresh], known: Mapping[EventKey, tuple[Known, .
     return [row for f in fresh if f.verdict == CONFLICT for row in known.get(_key(f.item.claim), ())]
 
 
-def _queue(
+def queue_days(
     session: Session, rows: Sequence[NewRow], conflicted: Sequence[Known], now: datetime, policy: Policy
 ) -> None:
+    """Ask for every customer's day on which these new rows, and the rows they conflict with, can bear to be reconciled."""
     bearing = [row.evidence for row in rows if row.evidence.kind not in _BEARS_ON_NO_VISIT]
     seen = [(e.worker, e.customer, e.at) for e in bearing if e.customer is not None]
     seen += [(old.worker, old.customer, old.at) for old in conflicted if old.customer is not None]

@@ -217,7 +217,8 @@ def raise_watermarks(session: Session, *, marks: Sequence[Watermark]) -> None:
     """Move watermarks forward; never back."""
     c = t.watermarks.c
     keys = sorted({(m.provider, m.channel) for m in marks})
-    query = select(t.watermarks).where(tuple_(c.provider_id, c.channel).in_(keys))
+    query = select(t.watermarks).where(tuple_(c.provider_id, c.channel).in_(keys)).order_by(c.provider_id, c.channel)
+    query = query.with_for_update()  # who raised one in between is seen, not overwritten
     old = {(r.provider_id, r.channel): r.newest_at for r in (session.execute(query) if keys else ())}
     newest: dict[tuple[str, str], dict[str, Any]] = {}
     for mark in marks:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from evm.domain.evidence import EventKind
 from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
+from evm.store.locks import hold
 from evm.store.tables.evidence import evidence
 from evm.store.tables.people import customers
 from evm.store.tables.plans import planned_slots, planned_visits
@@ -56,6 +57,11 @@ class PlannedStint:
     customer_id: CustomerId
     start: datetime
     minutes: int
+
+
+def hold_day(session: Session, *, locality_id: LocalityId, provider_id: ProviderId, day: date) -> None:
+    """Let nobody else number, publish or put a visit into a roster of this locality, provider and day until the transaction ends."""
+    hold(session, names=[f"roster|{locality_id}|{provider_id}|{day.isoformat()}"])
 
 
 def add(session: Session, *, record: RosterRecord) -> None:
@@ -103,7 +109,8 @@ def draft(session: Session, *, locality_id: LocalityId, provider_id: ProviderId,
 
 
 def next_version(session: Session, *, locality_id: LocalityId, provider_id: ProviderId, day: date) -> int:
-    """The version that the next roster of this locality, provider and day gets, from 1."""
+    """The version that the next roster of this locality, provider and day gets, from 1; nobody else gets it until this transaction ends."""
+    hold_day(session, locality_id=locality_id, provider_id=provider_id, day=day)
     columns = rosters.c
     newest = session.execute(
         select(func.max(columns.version)).where(
@@ -117,6 +124,7 @@ def mark_published(session: Session, *, record: RosterRecord, at: datetime, by: 
     """Turn a draft into the published roster, with the record's body, and the one published before it into a superseded one.
 
     False, and nothing is changed, when the roster is not a draft any more (somebody else was quicker)."""
+    hold_day(session, locality_id=record.locality_id, provider_id=record.provider_id, day=record.day)
     columns = rosters.c
     done = session.execute(
         update(rosters)
