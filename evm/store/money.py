@@ -65,6 +65,16 @@ def agreements(
     return tuple(agreement_of_terms(row.terms) for row in rows)
 
 
+def agreement_versions(session: Session, *, agreement_ids: Collection[str]) -> dict[str, list[Agreement]]:
+    """Every version of these agreements, by version; an unknown one is absent."""
+    columns = agreements_table.c
+    query = select(agreements_table).where(columns.agreement_id.in_(sorted(set(agreement_ids))))
+    found: dict[str, list[Agreement]] = {}
+    for row in session.execute(query.order_by(columns.agreement_id, columns.version)):
+        found.setdefault(row.agreement_id, []).append(agreement_of_terms(row.terms))
+    return found
+
+
 def append_charges(session: Session, *, charges: Sequence[ChargeRow]) -> None:
     """Append the charges of visit versions that have none yet."""
     rows = [charge_values(charge) for charge in charges]

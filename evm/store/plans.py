@@ -60,6 +60,19 @@ def support_plan(session: Session, *, customer_id: CustomerId, on: date) -> Supp
     return None if row is None else support_plan_of(row)
 
 
+def support_plans_of(
+    session: Session, *, customer_ids: Collection[CustomerId]
+) -> dict[CustomerId, tuple[SupportPlan, ...]]:
+    """Every support plan of these customers by date of effect; a customer without one is absent."""
+    found: defaultdict[CustomerId, tuple[SupportPlan, ...]] = defaultdict(tuple)
+    for chosen in _in_chunks(support_plans.c.customer_id, customer_ids):
+        statement = select(support_plans).where(*chosen).order_by(support_plans.c.effective_from)
+        for row in session.execute(statement).mappings():
+            plan = support_plan_of(row)
+            found[plan.customer_id] += (plan,)
+    return dict(found)
+
+
 def add_task_plans(session: Session, *, plans: Sequence[TaskPlan]) -> None:
     """Append task plan versions; a version that is there already is refused by the database."""
     if plans:

@@ -3,7 +3,18 @@
 from typing import Final
 
 from evm.services.imports.kind import ImportKind
-from evm.services.imports.kinds import claim, customers, named, next_of_kin, refs, workers
+from evm.services.imports.kinds import (
+    absences,
+    agreements,
+    claim,
+    customers,
+    named,
+    next_of_kin,
+    packages,
+    refs,
+    task_plans,
+    workers,
+)
 
 KINDS: Final[tuple[ImportKind, ...]] = (
     named.COUNCILS,
@@ -12,6 +23,10 @@ KINDS: Final[tuple[ImportKind, ...]] = (
     customers.CUSTOMERS,
     next_of_kin.NEXT_OF_KIN,
     workers.WORKERS,
+    packages.PACKAGES,
+    task_plans.TASK_PLANS,
+    agreements.AGREEMENTS,
+    absences.ABSENCES,
     refs.REFS,
     claim.CLAIM,
 )
