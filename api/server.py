@@ -4,17 +4,22 @@ Order of starting: broker, ingest, pulse, site; of stopping: the reverse, so tha
 
 from dataclasses import dataclass, field
 
+import structlog
+
 from api.health import Health, MeasuredIngest
 from api.jobs import sending_down, telling, watching, working
-from api.parts import Parts
+from api.parts import Parts, wall_clock
 from api.pulse import Pulse, Pulses
 from api.settings import Settings
+from api.site_certificate import check_certificate
 from api.site_thread import SiteThread, TlsPair
 from devices import identity
 from devices.broker import EmbeddedBroker
 from devices.ingest import Ingest
 from devices.mqtt import IngestClient
 from evm.gateways.notify import LogGateway, NotifyGateway
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,5 +159,11 @@ def make_site(
     """The site and the HTTP API."""
     from api.app import create_app
 
+    if tls is not None:
+        warning = check_certificate(
+            certificate=tls.certificate, key=tls.key, public_url=settings.public_url, now=wall_clock()
+        )
+        if warning is not None:
+            log.warning(warning)
     app = create_app(sessions=parts.sessions, ingest=ingest, clock=parts.clock, settings=settings, policy=parts.policy)
-    return SiteThread(app=app, host=host, port=port, tls=tls)
+    return SiteThread(app=app, host=host, port=port, tls=tls, proxies=settings.trusted_proxies)

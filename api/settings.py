@@ -1,5 +1,6 @@
 """What the operator tells the site: a TOML file and POPBACK_* variables. Not a council's policy (evm.services.policies)."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
     """Whose a call is when the dialled number names nobody (given to Ingest by the entry point)."""
     notify_to: str = "log"
     """How people are told of alerts: `log`, `file:PATH` (one JSON line each) or the https address of a webhook."""
+    trusted_proxies: str = ""
+    """Addresses or networks of reverse proxies, apart by commas: only they may say who a request came from (X-Forwarded-For, -Proto)."""
     metrics_token: SecretStr | None = None
     """Bearer token for /metrics; without it only a signed-in administrator reads them."""
 
@@ -46,6 +49,18 @@ class Settings(BaseSettings):
         ):
             raise ValueError("public_url must be an origin such as https://care.example.org, with no path")
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for one in filter(None, (part.strip() for part in value.split(","))):
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError(
+                    f"trusted_proxies names {one!r}, which is no address or network such as 10.0.0.5 or 10.0.0.0/24"
+                ) from None
+        return value
 
     @property
     def secure(self) -> bool:

@@ -22,9 +22,17 @@ class TlsPair:
 class SiteThread:
     """uvicorn in a thread of its own. `port` 0 takes a free one; `port` after `start` tells which."""
 
-    def __init__(self, *, app: Any, host: str, port: int, tls: TlsPair | None = None) -> None:
+    def __init__(self, *, app: Any, host: str, port: int, tls: TlsPair | None = None, proxies: str = "") -> None:
         pem: dict[str, Any] = {} if tls is None else {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, ws="none", **pem)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            timeout_graceful_shutdown=3,
+            ws="none",
+            proxy_headers=bool(proxies),  # uvicorn would believe anybody on this machine
+            forwarded_allow_ips=proxies,
+            **pem,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="site", daemon=True)
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
