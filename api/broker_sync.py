@@ -67,17 +67,15 @@ def watch_broker(
     """Sync again and again until `stop`; say what changed and what is wrong, each once. A database or directory that cannot be used for a
     while is tried again. Raises OfficeRefused when the very first round cannot be done."""
     with opened(data=data, database=database) as parts:
-        written = _synced(parts, options)
         said = _Said(say=say)
-        while True:
-            said.written(written)
-            said.certificate(_warning(parts, options))
-            if stop.wait(every_seconds):
-                return
+        said.written(_synced(parts, options))
+        said.once("certificate", _warning(parts, options))
+        while not stop.wait(every_seconds):
             try:
-                written = _synced(parts, options)
+                said.written(_synced(parts, options))
+                said.once("certificate", _warning(parts, options))
             except (OfficeRefused, OperationalError) as error:
-                said.trouble(str(error).splitlines()[0])
+                said.once("trouble", str(error).splitlines()[0])
 
 
 class _Said:
@@ -85,25 +83,19 @@ class _Said:
 
     def __init__(self, *, say: Callable[[str], None]) -> None:
         self._say = say
-        self._warning: str | None = None
-        self._trouble: str | None = None
+        self._last: dict[str, str | None] = {}
 
     def written(self, written: Written) -> None:
         if written.changed:
             self._say(f"Mosquitto has new {', '.join(written.changed)}")
-        if written.restart is not None:
-            self._say(f"restart Mosquitto: {written.restart}")
-        self.trouble(written.problem)
+        self.once("restart", None if written.restart is None else f"restart Mosquitto: {written.restart}")
+        self.once("trouble", written.problem)
 
-    def trouble(self, words: str | None) -> None:
-        if words is not None and words != self._trouble:
+    def once(self, about: str, words: str | None) -> None:
+        """Say it unless it was the last said about this."""
+        if words is not None and words != self._last.get(about):
             self._say(words)
-        self._trouble = words
-
-    def certificate(self, warning: str | None) -> None:
-        if warning is not None and warning != self._warning:
-            self._say(warning)
-        self._warning = warning
+        self._last[about] = words
 
 
 def check_broker(

@@ -17,6 +17,8 @@ from devices import identity, mosquitto
 from devices.broker import EmbeddedBroker
 from devices.identity import Credential
 from devices.ingest import Ingest
+from devices.mosquitto.configuration import By, PluginMissingError, find_plugin
+from devices.mosquitto.dynsec_sync import sync_dynsec
 from devices.mosquitto.process import MosquittoProcess, free_port, program
 from devices.mqtt import IngestClient
 from devices.phone import Network, Phone, PlainClient
@@ -45,6 +47,17 @@ def need_mosquitto() -> None:
         pytest.skip("mosquitto is not installed")
 
 
+def need_plugin() -> None:
+    """Skip without Mosquitto's dynamic-security plugin, unless everything is required."""
+    need_mosquitto()
+    try:
+        find_plugin()
+    except PluginMissingError as error:
+        if os.environ.get("POPBACK_REQUIRE_ALL") == "1":
+            pytest.fail(f"{error}, and POPBACK_REQUIRE_ALL=1")
+        pytest.skip(str(error))
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -65,6 +78,8 @@ class Site:
     tls_port: int = 0
     websockets_port: int = 0
     run_as: str | None = None
+    by: By = "files"
+    servers: tuple[Credential, ...] = ()
     network: Network = field(default_factory=Network)
     broker: EmbeddedBroker | MosquittoProcess | None = None
     client: IngestClient | None = None
@@ -88,15 +103,31 @@ class Site:
         }
 
     def sync(self) -> mosquitto.Written:
+        place = self.directory / "mosquitto"
+        tls = self._tls_files()
         with self.town.sessions() as session:
-            return mosquitto.write_files(
+            if self.by == "files":
+                return mosquitto.write_files(
+                    session,
+                    directory=place,
+                    servers=[self.credential, *self.servers],
+                    port=self.port,
+                    tls=tls,
+                    run_as=self.run_as,
+                )
+            return sync_dynsec(
                 session,
-                directory=self.directory / "mosquitto",
-                servers=[self.credential],
+                directory=place,
+                servers=[self.credential, *self.servers, self.controller],
+                share_group=identity.share_group(directory=self.directory),
                 port=self.port,
-                tls=self._tls_files(),
+                tls=tls,
                 run_as=self.run_as,
             )
+
+    @property
+    def controller(self) -> Credential:
+        return identity.server_credential(directory=self.directory, name=identity.CONTROLLER)
 
     def _tls_files(self) -> mosquitto.TlsFiles | None:
         if self.authority is None:
