@@ -1,0 +1,172 @@
+"""Takes one file in from the command line: opens it, runs the import in a transaction, commits or rolls back, answers as data. Not the
+checking of rows (evm.services.imports) and not the words on the terminal (intake_words)."""
+
+import csv
+import getpass
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from api.parts import Parts
+from evm.domain.ids import CouncilId, ProviderId
+from evm.services.imports.csv_file import FileRefused, RowError, open_csv
+from evm.services.imports.fields import CellRefused, day, instant
+from evm.services.imports.kind import Context, ImportKind, Taken, standard_layout
+from evm.services.imports.layout import Layout, LayoutRefused, layout_named
+from evm.services.imports.run import ImportReport, import_file
+from evm.store import people
+from evm.store.imports import ImportRecord
+
+
+class IntakeRefused(ValueError):  # noqa: N818 -- named for what is wrong
+    """The file, or an argument beside it, cannot be used: the sentence that says so."""
+
+
+def take_in(
+    parts: Parts,
+    *,
+    kind: ImportKind,
+    path: Path,
+    layout: str | None,
+    provider: str | None,
+    council: str | None,
+    exported_at: str | None,
+    dry_run: bool,
+    who: str,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> ImportReport:
+    """Take the file in and commit, if nothing in it is refused and this is no dry run; else everything is as before. Raises
+    IntakeRefused."""
+    try:
+        chosen = standard_layout(kind) if layout is None else layout_named(name=layout, kind=kind.name)
+        file = open_csv(path=path, layout=chosen)
+        context = Context(
+            now=parts.clock(),
+            policy=parts.policy,
+            layout=chosen,
+            who=who,
+            provider=None if provider is None else ProviderId(provider),
+            council=None if council is None else CouncilId(council),
+            exported_at=_exported_at(exported_at, chosen, now=parts.clock()),
+            file_sha256=file.sha256,
+        )
+        _check_scope(parts, kind=kind, context=context)
+        with parts.sessions() as session:
+            report = import_file(
+                session, kind=kind, file=file, context=context, dry_run=dry_run, progress=progress, stop=stop
+            )
+            if report.taken_in:
+                session.commit()
+            return report
+    except LayoutRefused as error:
+        raise IntakeRefused(str(error)) from None
+    except FileRefused as error:
+        raise IntakeRefused(f"{path.name}, {error.field}: {error.words}") from None
+    except IntegrityError as error:
+        raise IntakeRefused(
+            f"what the file names was changed by somebody else meanwhile ({type(error.orig).__name__}); nothing was taken in:"
+            " run it again"
+        ) from error
+    except OperationalError as error:
+        raise IntakeRefused(
+            f"the database is busy or out of reach ({str(error.orig).strip()}); nothing was taken in: run it again"
+        ) from error
+
+
+def user_name() -> str:
+    """Who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "command line"
+
+
+def answer_of(report: ImportReport) -> dict[str, Any]:
+    """The report as one JSON object (api/schema/import.json)."""
+    return {
+        "kind": report.kind,
+        "file": report.file_name,
+        "sha256": report.sha256,
+        "dry_run": report.dry_run,
+        "taken_in": report.taken_in,
+        "stopped": report.stopped,
+        "already": None if report.already is None else record_answer(report.already),
+        "rows": report.rows,
+        "new": report.new,
+        "changed": report.changed,
+        "same": report.same,
+        "rejected": report.rejected,
+        "errors": [_error(error) for error in report.errors],
+        "errors_total": report.errors_total,
+        "warnings": [_error(error) for error in report.warnings],
+        "warnings_total": report.warnings_total,
+        "changes": [_change(each) for each in report.changes],
+    }
+
+
+def record_answer(record: ImportRecord) -> dict[str, Any]:
+    """A file that was taken in, as JSON."""
+    return {
+        "kind": record.kind,
+        "file": record.file_name,
+        "sha256": record.sha256,
+        "layout": record.layout,
+        "provider": record.provider_id,
+        "council": record.council_id,
+        "imported_at": record.imported_at.isoformat(),
+        "imported_by": record.imported_by,
+        "exported_at": None if record.exported_at is None else record.exported_at.isoformat(),
+        "rows": record.rows_read,
+        "new": record.rows_new,
+        "changed": record.rows_changed,
+        "same": record.rows_same,
+    }
+
+
+def template_of(kind: ImportKind) -> str:
+    """An example file: the header, and one row of examples."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([field.name for field in kind.fields])
+    writer.writerow([field.example for field in kind.fields])
+    return out.getvalue()
+
+
+def _error(error: RowError) -> dict[str, Any]:
+    return {"row": error.row, "field": error.field, "words": error.words}
+
+
+def _change(taken: Taken) -> dict[str, Any]:
+    return {"row": taken.row, "outcome": taken.outcome, "subject": taken.subject, "words": taken.words}
+
+
+def _exported_at(text: str | None, layout: Layout, *, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    iso = replace(layout, dates="iso")
+    try:
+        found = instant(text if len(text) > 10 else f"{day(text, iso)} 00:00", iso)
+    except CellRefused as refused:
+        raise IntakeRefused(f"--exported-at: {refused.words}") from None
+    if found > now:
+        raise IntakeRefused(f"--exported-at {text} lies in the future: when was the file made?")
+    return found
+
+
+def _check_scope(parts: Parts, *, kind: ImportKind, context: Context) -> None:
+    """The provider and council that a file is kept to exist, except where the file is to bring them."""
+    with parts.sessions() as session:
+        providers = sorted(one.provider_id for one in people.providers(session))
+        councils = sorted(one.council_id for one in people.councils(session))
+    if context.provider is not None and context.provider not in providers and kind.name != "providers":
+        there = ", ".join(providers) or "none"
+        raise IntakeRefused(f"there is no provider {context.provider!r} in this database; it knows {there}")
+    if context.council is not None and context.council not in councils and kind.name != "councils":
+        there = ", ".join(councils) or "none"
+        raise IntakeRefused(f"there is no council {context.council!r} in this database; it knows {there}")
