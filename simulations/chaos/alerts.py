@@ -1,14 +1,12 @@
-"""`popback chaos alerts`: deadlines fall due while the watch is killed (SIGKILL) in mid-work; then counts what is missing, raised twice,
-or never told. Not a benchmark: it measures no speed.
+"""`popback chaos alerts`: deadlines fall due while the watch and the notifier are killed (SIGKILL) in mid-work; then counts what is
+missing, raised twice, or never told. Not a benchmark: it measures no speed.
 
-A kill counts only with work in flight: at that instant a deadline that is due is not judged, or an alert is not told, and the watch had
-made progress since it was last started. The watch is a process of `popback serve watch`; what it tells is read from its log."""
+A kill counts only with work in flight: at that instant a deadline that is due is not judged (the watch), or an alert is not told (the
+notifier), and both had made progress since they were last started. What is told is read from the notifier's log."""
 
 import contextlib
-import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,15 +21,18 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.alerts.deadline import Deadline, Stage
-from evm.domain.ids import CouncilId, CustomerId, LocalityId, ProviderId, VisitId
-from evm.domain.people import Council, Customer, Locality, Provider
-from evm.domain.place import Home
+from evm.domain.ids import CustomerId, VisitId
 from evm.domain.plan import PlannedVisit, Risk
-from evm.store import alerts, deadlines, outbox, people, plans
+from evm.store import alerts, deadlines, outbox, plans
 from evm.store.database import migrate, open_engine, reading_factory, session_factory
+from simulations.chaos.field import LOCALITY, PROVIDER, add_field
+from simulations.chaos.servers import ROOT, Servers
 
-PROVIDER: Final = ProviderId("chaos")
-LOCALITY: Final = LocalityId("chaos")
+__all__ = ["ROOT", "WatchStuckError", "run"]
+
+WATCH: Final = "watch"
+NOTIFY: Final = "notify"
+PARTS: Final = (WATCH, NOTIFY)
 VISITS_A_ROUND: Final = 40
 AT_ONCE: Final = 4
 """Of a round's visits those whose deadlines are due when the watch starts: what it makes of them shows that it is back."""
@@ -39,57 +40,18 @@ SPREAD_SECONDS: Final = 2.0
 """The other deadlines fall due over this time, as they do on a day: a kill then meets the watch judging, telling or between beats."""
 STAGES: Final = (Stage.WARN, Stage.PAGE, Stage.MISSED)
 PATIENCE_SECONDS: Final = 120.0
-ROOT: Final = Path(__file__).resolve().parents[2]
 _TOLD: Final = re.compile(r"alert:\d+:raised")
 
 
 class WatchStuckError(RuntimeError):
-    """The watch ended by itself, or nothing moved for two minutes."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Watch:
-    """The watch as a process, to be killed and started again."""
-
-    directory: Path
-    url: str
-    process: "subprocess.Popen[bytes] | None" = None
-
-    @property
-    def log(self) -> Path:
-        return self.directory / "watch.log"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "api.cli", "serve", "watch"]
-        places = ["--data", str(self.directory), "--database", self.url]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 -- our own program and arguments
-                [*command, *places], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT, env=_environment()
-            )
-
-    def kill(self) -> bool:
-        """SIGKILL; False when it was dead already."""
-        if self.process is None:
-            return False
-        alive = self.process.poll() is None
-        self.process.kill()
-        self.process.wait()
-        return alive
-
-    def is_dead(self) -> bool:
-        """Whether it ended by itself."""
-        return self.process is not None and self.process.poll() is not None
-
-    def told(self) -> Counter[str]:
-        """How often each alert was told, by its key."""
-        return Counter(_TOLD.findall(self.log.read_text(errors="replace"))) if self.log.exists() else Counter()
+    """The watch or the notifier ended by itself, or nothing moved for two minutes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One run: the database as this process sees it, the watch, and how many deadlines were set."""
+    """One run: the database as this process sees it, the watch and the notifier, and how many deadlines were set."""
 
-    watch: _Watch
+    servers: Servers
     sessions: sessionmaker[Session]
     reading: sessionmaker[Session]
     rng: random.Random
@@ -118,18 +80,25 @@ class _Run:
         self.visits += visits
         self.due += len(found)
 
-    def in_flight(self) -> int:
-        """Deadlines due and not judged, and alerts not told."""
+    def in_flight(self, *parts: str) -> int:
+        """Deadlines due and not judged (the watch's), and alerts not told (the notifier's)."""
         now = datetime.now(UTC)  # noqa: TID251 -- this command's own clock
         with self.reading() as session:
-            return deadlines.overdue_count(session, now=now) + outbox.unsent_count(session, channel=outbox.NOTIFY)
+            found = {
+                WATCH: deadlines.overdue_count(session, now=now),
+                NOTIFY: outbox.unsent_count(session, channel=outbox.NOTIFY),
+            }
+        return sum(found[part] for part in parts or found)
+
+    def told(self) -> Counter[str]:
+        """How often each alert was told, by its key."""
+        return Counter(_TOLD.findall(self.servers.log_text(NOTIFY)))
 
     def until(self, condition: Callable[[], bool], words: str) -> None:
         give_up = time.monotonic() + PATIENCE_SECONDS
         while not condition():
-            if time.monotonic() > give_up or self.watch.is_dead():
-                last = self.watch.log.read_text(errors="replace")[-800:] if self.watch.log.exists() else ""
-                raise WatchStuckError(f"{words}\n{last}")
+            if time.monotonic() > give_up or self.servers.is_dead(WATCH) or self.servers.is_dead(NOTIFY):
+                raise WatchStuckError(f"{words}\n{self.servers.last_words()}")
             time.sleep(0.01)
 
 
@@ -145,48 +114,52 @@ def run(
         url = f"sqlite:///{directory / 'popback.sqlite3'}" if database == "sqlite" else database
         engine = open_engine(url=url)
         stack.callback(engine.dispose)
-        torment = _prepared(engine, _Watch(directory=directory, url=url), seed)
-        stack.callback(torment.watch.kill)
+        torment = _prepared(engine, directory, url, seed)
+        stack.callback(torment.servers.stop)
         counted = _torment(torment, kills=kills, say=say)
         result = _count(torment)
     return {"kills": counted, **result, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _prepared(engine: Engine, watch: _Watch, seed: int) -> _Run:
+def _prepared(engine: Engine, directory: Path, url: str, seed: int) -> _Run:
     migrate(engine)
     sessions = session_factory(engine)
     with sessions.begin() as session:
-        _seed(session)
-    return _Run(watch=watch, sessions=sessions, reading=reading_factory(engine), rng=random.Random(seed))
+        add_field(session, devices=0, others=VISITS_A_ROUND)
+    servers = Servers(directory=directory, url=url, broker="embedded", sessions=sessions)
+    return _Run(servers=servers, sessions=sessions, reading=reading_factory(engine), rng=random.Random(seed))
 
 
 def _torment(torment: _Run, *, kills: int, say: Callable[[str], None]) -> int:
     counted = 0
+    for part in PARTS:
+        torment.servers.start(part)
     while counted < kills:
-        counted += _round(torment)
+        part = torment.rng.choice(PARTS)
+        counted += _round(torment, part)
+        torment.servers.start(part)
         say(f"{counted} of {kills} kills, {torment.due} deadlines, {torment.in_flight()} in flight")
     time.sleep(SPREAD_SECONDS)
-    torment.watch.start()
     torment.until(lambda: torment.in_flight() == 0, "what is due is not all judged and told")
-    torment.watch.kill()
+    for part in PARTS:
+        torment.servers.kill(part)
     return counted
 
 
-def _round(torment: _Run) -> bool:
-    """Start the watch, see it work, and kill it at a random moment while deadlines fall due. Answers whether the kill counts."""
-    before = sum(torment.watch.told().values())
+def _round(torment: _Run, part: str) -> bool:
+    """See both work, and kill one of them at a random moment while deadlines fall due. Answers whether the kill counts."""
+    before = sum(torment.told().values())
     torment.set_deadlines(visits=AT_ONCE, within_seconds=0)
-    torment.watch.start()
-    torment.until(lambda: sum(torment.watch.told().values()) > before, "the watch makes no progress after a restart")
+    torment.until(lambda: sum(torment.told().values()) > before, "no alert is told after a restart")
     torment.set_deadlines(visits=VISITS_A_ROUND - AT_ONCE, within_seconds=SPREAD_SECONDS)
     time.sleep(torment.rng.random() * SPREAD_SECONDS)
-    busy = torment.in_flight() > 0
-    return torment.watch.kill() and busy
+    busy = torment.in_flight(part) > 0
+    return torment.servers.kill(part) and busy
 
 
 def _count(torment: _Run) -> dict[str, Any]:
     """What was due against the alerts that stand, what was to be told against what was."""
-    told = torment.watch.told()
+    told = torment.told()
     with torment.reading() as session:
         raised = Counter((a.visit, a.slot, a.stage) for a in alerts.alert_list(session, provider_id=PROVIDER))
         standing = {f"alert:{a.alert_id}:raised": a for a in alerts.alert_list(session, provider_id=PROVIDER)}
@@ -211,32 +184,6 @@ def _visit(number: int, start: datetime) -> PlannedVisit:
         minutes=30,
         risk=Risk.TIME_CRITICAL,
     )
-
-
-def _seed(session: Session) -> None:
-    council = CouncilId("chaos")
-    people.add_councils(session, councils=[Council(council_id=council, name="Chaos Council")])
-    people.add_providers(session, providers=[Provider(provider_id=PROVIDER, name="Chaos Care")])
-    place = Locality(locality_id=LOCALITY, council_id=council, name="Chaos", outward_codes=("M1",))
-    people.add_localities(session, localities=[place])
-    people.add_customers(session, customers=[_customer(number) for number in range(VISITS_A_ROUND)])
-
-
-def _customer(number: int) -> Customer:
-    return Customer(
-        customer_id=CustomerId(f"customer-{number}"),
-        provider_id=PROVIDER,
-        locality_id=LOCALITY,
-        name=f"Customer {number}",
-        address=f"{number} Chaos Street",
-        postcode="M1 1AA",
-        home=Home(latitude=53.48, longitude=-2.24),
-    )
-
-
-def _environment() -> dict[str, str]:
-    """The child finds the same packages, whatever its working directory."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 def _to_standard_error(words: str) -> None:
