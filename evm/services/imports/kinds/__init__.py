@@ -6,20 +6,23 @@ from evm.services.imports.kind import ImportKind
 from evm.services.imports.kinds import (
     absences,
     agreements,
+    branches,
     claim,
+    councils,
     customers,
-    named,
+    feed,
     next_of_kin,
     packages,
+    providers,
     refs,
     task_plans,
     workers,
 )
 
 KINDS: Final[tuple[ImportKind, ...]] = (
-    named.COUNCILS,
-    named.PROVIDERS,
-    named.BRANCHES,
+    councils.COUNCILS,
+    providers.PROVIDERS,
+    branches.BRANCHES,
     customers.CUSTOMERS,
     next_of_kin.NEXT_OF_KIN,
     workers.WORKERS,
@@ -29,4 +32,5 @@ KINDS: Final[tuple[ImportKind, ...]] = (
     absences.ABSENCES,
     refs.REFS,
     claim.CLAIM,
+    feed.FEED,
 )
