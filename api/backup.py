@@ -205,18 +205,14 @@ def _kept_files(data: Path) -> dict[str, Path]:
     """Settings and secrets, by the name each has in the archive."""
     found = {SETTINGS: data / SETTINGS} if (data / SETTINGS).is_file() else {}
     secret = sorted((data / "secrets").glob("*")) if (data / "secrets").is_dir() else []
-    return found | {
-        PRIVATE + path.name: path for path in secret if path.is_file() and not path.name.startswith(".")
-    }
+    return found | {PRIVATE + path.name: path for path in secret if path.is_file() and not path.name.startswith(".")}
 
 
 def _put_back_files(work: Path, data: Path, files: dict[str, Part]) -> None:
     for name in files:
         if _SECRET.fullmatch(name):
             (data / "secrets").mkdir(mode=0o700, exist_ok=True)
-            write_privately(
-                data / "secrets" / name.removeprefix(PRIVATE), (work / name).read_text(encoding="utf-8")
-            )
+            write_privately(data / "secrets" / name.removeprefix(PRIVATE), (work / name).read_text(encoding="utf-8"))
         elif name == SETTINGS:
             write_privately(data / SETTINGS, (work / name).read_text(encoding="utf-8"))
 
