@@ -7,8 +7,18 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
-DataDir = Annotated[Path, typer.Option("--data", help="Where popback keeps its files (database, secrets, outboxes).")]
-Database = Annotated[str | None, typer.Option(help="SQLAlchemy URL; default: a SQLite file in the data directory.")]
+DataDir = Annotated[
+    Path,
+    typer.Option("--data", envvar="POPBACK_DATA", help="Where popback keeps its files (database, secrets, outboxes)."),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="POPBACK_DATABASE",
+        help="SQLAlchemy URL; default: a SQLite file in the data directory. A password in it is better given by POPBACK_DATABASE.",
+        show_envvar=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 BrokerKind = Literal["embedded", "mosquitto"]
 
