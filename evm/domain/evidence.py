@@ -58,6 +58,10 @@ class Source(StrEnum):
     OFFICE = "office"
 
 
+FEED_DEVICE: Final = "feed:"
+"""Events of another vendor's feed name `feed:<vendor>` as their device, which no device of ours can be called."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOutcome:
     code: str
@@ -144,3 +148,10 @@ class Evidence:
     flags: tuple[str, ...] = ()
     waits: bool = False
     """`flags` are finding codes seen at receipt (conflict, fork, replayed fix, clock); `waits`: a person must decide before it pays."""
+
+
+def vendor_of(event: Evidence) -> str | None:
+    """The vendor whose feed an event came in; None for what our own devices and people recorded."""
+    if event.source is not Source.IMPORT or not event.device.startswith(FEED_DEVICE):
+        return None
+    return event.device.removeprefix(FEED_DEVICE)

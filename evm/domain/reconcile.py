@@ -15,7 +15,7 @@ from evm.domain.alerts.deadline import check_out_due, missed_due, next_starts
 from evm.domain.amendments import Amended, amended_alone, approved_amendments, with_amendment
 from evm.domain.attendances import PRESENCE, Stay, distinct, is_ahead, stays_of
 from evm.domain.couples import split_couples
-from evm.domain.evidence import EventKind, Evidence
+from evm.domain.evidence import EventKind, Evidence, vendor_of
 from evm.domain.finding import Finding, FindingCode
 from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.matching import Candidate, Opening, Slots, match
@@ -290,6 +290,7 @@ def _attendance(stay: Stay, visit_id: VisitId | None, *, under_way: bool = False
         payable_seconds=stay.payable_seconds,
         waits=visit_id is None or any(event.waits for event in events),
         findings=tuple(findings),
+        feed=next((vendor for event in events if (vendor := vendor_of(event)) is not None), None),
     )
 
 

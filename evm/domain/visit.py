@@ -27,7 +27,7 @@ class Attendance:
 
     `payable_seconds` is 0 when open, orphan or doubtful; `end_max` is the last moment from which the worker's next check-in elsewhere
     was feasible. Grades are the worse of both events'. `attendance_id` is the check-in's event id (the check-out's when orphan);
-    a split stay adds ":1", ":2"."""
+    a split stay adds ":1", ":2". `feed`: the vendor whose feed any of it came in; None: all our own."""
 
     attendance_id: str
     worker: WorkerId
@@ -45,6 +45,7 @@ class Attendance:
     approved: bool = False
     waits: bool = False
     findings: tuple[Finding, ...] = ()
+    feed: str | None = None
 
     @property
     def minutes(self) -> int:

@@ -13,9 +13,13 @@ Body = dict[str, Any]
 
 
 def body_of(visit: Visit) -> Body:
-    """All of a visit but its version, in plain JSON values: equal bodies mean nothing changed."""
+    """All of a visit but its version, in plain JSON values: equal bodies mean nothing changed. What our own devices recorded names no
+    feed, as it did before there were any."""
     body: Body = orjson.loads(orjson.dumps(visit))
     del body["version"]
+    for slot in body["slots"]:
+        if slot["attendance"] is not None and slot["attendance"]["feed"] is None:
+            del slot["attendance"]["feed"]
     return body
 
 
@@ -63,6 +67,7 @@ def _attendance(body: Body) -> Attendance:
         approved=body["approved"],
         waits=body["waits"],
         findings=_findings(body["findings"]),
+        feed=body.get("feed"),
     )
 
 

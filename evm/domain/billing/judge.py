@@ -119,11 +119,14 @@ class _Bench:
         return f"{planned.start.astimezone(self.zone):%H:%M}"
 
     def _say_which(self, found: LineVerdict, case: Case) -> LineVerdict:
-        """A line that names no visit and starts at another time than the one it was taken for says so."""
+        """Whose feed the evidence came in, and which visit a line was taken for that names none and starts at another time."""
+        words = found.words
+        if case.attendance is not None and case.attendance.feed is not None:
+            words += f" The times are from {case.attendance.feed}'s feed."
         meant = self.meant.get(case.line.line_no)
-        if case.line.visit is not None or case.planned is None or meant is None or meant.exact:
-            return found
-        return replace(found, words=f"{found.words} Taken for the visit planned at {self._clock(case.planned)}.")
+        if case.line.visit is None and case.planned is not None and meant is not None and not meant.exact:
+            words += f" Taken for the visit planned at {self._clock(case.planned)}."
+        return found if words == found.words else replace(found, words=words)
 
     def _agreement(self, day: date) -> Agreement | None:
         if day not in self.agreements:

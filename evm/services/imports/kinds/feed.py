@@ -7,7 +7,7 @@ is meant or only one reading puts the check-in before the check-out."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ from evm.store.feeds import RefKind
 
 REF_LENGTH_MAX: Final = 80
 AHEAD: Final = timedelta(minutes=5)
+NIGHT: Final = timedelta(hours=14)
+"""The longest visit past midnight that is understood without a day for its check-out."""
+
 RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -273,14 +276,15 @@ def _moment(
 
 
 def _not_before(entered: _Moment, left: _Moment, values: Mapping[str, Any], layout: Layout, wrong: Wrong) -> _Moment:
-    """A check-out without a day of its own that would lie before the check-in is the next day's: the visit went past midnight."""
-    if max(left.readings) > min(entered.readings):
+    """A check-out without a day of its own that would lie before the check-in is the next day's, when that makes a night's visit; what
+    would make a longer one is a mistake, and stays before the check-in to be refused."""
+    if max(left.readings) >= min(entered.readings):
         return left
     on = in_zone(min(entered.readings), zone=layout.zone).date() + timedelta(days=1)
     readings = _readings(on, values["check_out_time"], values.get("check_out_offset"), left.field, layout, wrong)
-    return _Moment(
-        part=left.part, field=left.field, kind=left.kind, readings=readings or left.readings, method=left.method
-    )
+    if not readings or min(readings) - max(entered.readings) > NIGHT:
+        return left
+    return replace(left, readings=readings)
 
 
 def _readings(
