@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -124,7 +124,9 @@ class Ingest:
             return self._take(batch)
         except UNAVAILABLE:
             raise
-        except Exception:  # noqa: BLE001 -- poison must not stop the flow: it is logged, isolated and quarantined
+        except Exception as error:
+            if _has_cut_us_off(error):
+                raise
             _LOG.exception("a batch of %d failed; taking its messages one by one", len(batch))
             return _one_a_device(reply for received in batch for reply in self._take_alone(received))
 
@@ -133,7 +135,9 @@ class Ingest:
             return self._take([received])
         except UNAVAILABLE:
             raise
-        except Exception:  # noqa: BLE001 -- as above
+        except Exception as error:
+            if _has_cut_us_off(error):
+                raise
             _LOG.exception("a message on %s is quarantined", received.topic)
             return self._take([received], poison=True)
 
@@ -267,6 +271,11 @@ class Ingest:
             challenge = self._challenge_key.make(provider=provider, device=device, issued_at=now, nonce=challenge)
         receive.issue_challenge(session, provider=provider, device=device, now=now, challenge=challenge)
         return challenge
+
+
+def _has_cut_us_off(error: Exception) -> bool:
+    """Whether the database has ended our connection, by whatever name it says so: no message is at fault."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _one_a_device(replies: Iterable[Reply]) -> tuple[Reply, ...]:

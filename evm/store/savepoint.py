@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -33,5 +33,7 @@ def attempt(session: Session, *, work: Callable[[], T]) -> Done[T] | Failed:
             return Done(value=work())
     except (OperationalError, InterfaceError, PoolTimeoutError):
         raise
-    except Exception as error:  # noqa: BLE001 -- one customer's facts must not stop everybody's: the caller logs and acts on it
+    except Exception as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise
         return Failed(error=error)
