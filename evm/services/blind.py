@@ -1,5 +1,8 @@
 """Blind is a state, not silence: when nothing comes from a provider although check-ins were expected, its overdue visits are unconfirmed,
-and one grouped page says so at once. Not a missed visit, and not one phone without signal: the others' events show that we see."""
+and one grouped page says so at once. Not a missed visit, and not one phone without signal: the others' events show that we see.
+
+A provider who only sends files afterwards is not blind in between: its deadlines wait for the file that tells of their time, and a page
+says so when none comes."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -8,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from evm.domain.alerts.situation import AlertDraft, AlertKind
 from evm.domain.ids import ProviderId, VisitId
-from evm.domain.period import care_day, in_zone
+from evm.domain.period import care_day, ends_at, in_zone
 from evm.domain.plan import PlannedVisit, Risk
 from evm.domain.policy import Policy
 from evm.services.alarms import raise_drafts
+from evm.services.feeds import feed_is_missing, not_yet_told, reach_of_feeds
 from evm.store import alerts as alert_store
 from evm.store import ingest_state, plans
 
@@ -20,6 +24,8 @@ EXPECTED_MIN = 7
 
 LOOK_AGAIN_AFTER = timedelta(seconds=60)
 IMPORT_CHANNEL = "import"
+FEED_LOOK_AGAIN_AFTER = timedelta(minutes=15)
+CHECK_OUT_TOLD_AFTER = timedelta(minutes=30)
 
 
 def blind_since(
@@ -36,6 +42,30 @@ def blind_since(
     return blind
 
 
+def untold(
+    session: Session, *, overdue: Collection[PlannedVisit], now: datetime, policy: Policy
+) -> tuple[frozenset[VisitId], tuple[int, ...]]:
+    """Those of these overdue visits of which nothing can have been told yet, because their provider is monitored by feed and none has
+    come that reaches past them; and the pages that its feed is missing."""
+    reach = reach_of_feeds(session, providers={visit.provider_id for visit in overdue})
+    waiting = [v for v in overdue if not_yet_told(reach, provider=v.provider_id, at=_told_by(v, policy))]
+    paged: list[int] = []
+    for provider in sorted({visit.provider_id for visit in waiting}):
+        if feed_is_missing(reach[provider], now=now):
+            theirs = [visit for visit in waiting if visit.provider_id == provider]
+            since = reach[provider].since
+            paged += page_blindness(
+                session, provider=provider, since=since, overdue=theirs, now=now, policy=policy, by_feed=True
+            )
+    return frozenset(visit.visit_id for visit in waiting), tuple(paged)
+
+
+def _told_by(visit: PlannedVisit, policy: Policy) -> datetime:
+    """A feed that reaches past this tells whether and how long somebody came."""
+    late = visit.start + timedelta(minutes=policy.match_after_minutes)
+    return max(late, ends_at(start=visit.start, minutes=visit.minutes) + CHECK_OUT_TOLD_AFTER)
+
+
 def page_blindness(
     session: Session,
     *,
@@ -44,16 +74,18 @@ def page_blindness(
     overdue: Sequence[PlannedVisit],
     now: datetime,
     policy: Policy,
+    by_feed: bool = False,
 ) -> tuple[int, ...]:
     """One grouped page for each spell of blindness, and one more whenever a time-critical visit falls overdue in it."""
     critical = sorted({v.visit_id for v in overdue if v.risk is Risk.TIME_CRITICAL})
-    spell = _draft(provider, since.isoformat(), _words(provider, since, critical, policy), now)
+    words = _feed_words if by_feed else _words
+    spell = _draft(provider, since.isoformat(), words(provider, since, critical, policy), now)
     raised = raise_drafts(session, drafts=[spell], now=now)
     if raised:
         return raised
     named = " ".join(a.words for a in alert_store.alert_list(session, provider_id=provider, kind=AlertKind.BLIND.value))
     critical = [visit for visit in critical if visit not in named]
-    more = [_draft(provider, f"{v}:{since.isoformat()}", _words(provider, since, [v], policy), now) for v in critical]
+    more = [_draft(provider, f"{v}:{since.isoformat()}", words(provider, since, [v], policy), now) for v in critical]
     return raise_drafts(session, drafts=more, now=now)
 
 
@@ -97,4 +129,13 @@ def _words(provider: ProviderId, since: datetime, critical: Sequence[VisitId], p
     return (
         f"Nothing has come from provider {provider} since {at:%H:%M} although check-ins were expected: "
         f"overdue visits are unconfirmed, not missed.{named}"
+    )
+
+
+def _feed_words(provider: ProviderId, since: datetime, critical: Sequence[VisitId], policy: Policy) -> str:
+    at = in_zone(since, zone=policy.zone)
+    named = f" Time-critical: {', '.join(critical)}." if critical else ""
+    return (
+        f"No feed has come from provider {provider} since {at.day} {at:%B %H:%M} although visits were planned: "
+        f"they are unconfirmed, not missed.{named}"
     )

@@ -195,11 +195,11 @@ def set_monitoring(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedReach:
-    """How far the feeds of a provider that is not watched live have come: everything before `covered_until` is in a file that came at
-    `received_at`. Both None: it is said to send feeds, and none has come."""
+    """How far the feeds of a provider that is not watched live have come: everything before `covered_until` is in a file that came (None:
+    none has). `since`: when the last one came, or, before the first, when the provider was said to send feeds."""
 
     covered_until: datetime | None
-    received_at: datetime | None
+    since: datetime
 
 
 def reach_of_feeds(session: Session, *, providers: Collection[ProviderId]) -> dict[ProviderId, FeedReach]:
@@ -212,14 +212,16 @@ def reach_of_feeds(session: Session, *, providers: Collection[ProviderId]) -> di
     for feed in feeds.vendor_feeds_of(session, provider_ids=providers):
         known = reach.get(feed.provider)
         if known is None or known.covered_until is None or feed.covered_until < known.covered_until:
-            reach[feed.provider] = FeedReach(covered_until=feed.covered_until, received_at=feed.received_at)
-    live = {mark.provider for mark in ingest_state.watermarks(session) if mark.channel != IMPORT}
-    nothing = FeedReach(covered_until=None, received_at=None)
+            reach[feed.provider] = FeedReach(covered_until=feed.covered_until, since=feed.received_at)
+    live = {mark.provider for mark in ingest_state.watermarks(session) if mark.channel != IMPORT} if reach else set()
     found: dict[ProviderId, FeedReach] = {}
     for provider in sorted(set(providers)):
-        kind = stated.get(provider)
-        if kind is Monitoring.FEED or (kind is None and provider in reach and provider not in live):
-            found[provider] = reach.get(provider, nothing)
+        setting = stated.get(provider)
+        if setting is None:
+            if provider in reach and provider not in live:
+                found[provider] = reach[provider]
+        elif setting.kind is Monitoring.FEED:
+            found[provider] = reach.get(provider, FeedReach(covered_until=None, since=setting.set_at))
     return found
 
 
@@ -231,4 +233,4 @@ def not_yet_told(reach: Mapping[ProviderId, FeedReach], *, provider: ProviderId,
 
 def feed_is_missing(reach: FeedReach, *, now: datetime) -> bool:
     """Whether a feed should have come by now (LATEST)."""
-    return reach.received_at is None or now - reach.received_at > LATEST
+    return now - reach.since > LATEST

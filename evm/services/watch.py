@@ -24,7 +24,7 @@ from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services.alarms import raise_drafts
-from evm.services.blind import LOOK_AGAIN_AFTER, blind_since, page_blindness
+from evm.services.blind import FEED_LOOK_AGAIN_AFTER, LOOK_AGAIN_AFTER, blind_since, page_blindness, untold
 from evm.services.reconcile import reconcile_free
 from evm.store import alerts as alert_store
 from evm.store import deadlines as deadline_store
@@ -39,6 +39,9 @@ CustomerDay = tuple[CustomerId, date]
 DEADLINES_A_ROUND = 500
 """A full round is a backlog: what its deadlines make of visits is then written by the queue."""
 QUEUE_ROWS_MAX = 100_000
+TOLD: Final = frozenset({AlertKind.MISSED_VISIT, AlertKind.OVERDUE_CHECK_OUT})
+"""What evidence of the visit's time would have answered, had it come."""
+
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -172,11 +175,13 @@ def _unconfirmed(
     now: datetime,
     policy: Policy,
 ) -> tuple[dict[DeadlineRow, Judgement], tuple[int, ...]]:
-    """Missed visits of providers we are blind to are not judged but looked at again, and one grouped page says so."""
+    """Missed visits of providers we are blind to are not judged but looked at again, and one grouped page says so; nor are those that no
+    feed of a provider can have told of yet."""
+    judged, waiting = _untold(session, judged, planned, now, policy)
     missed = [d for d, j in judged.items() if any(draft.kind is AlertKind.MISSED_VISIT for draft in j.drafts)]
     providers = {planned[d.visit_id].provider_id for d in missed}
     blind = blind_since(session, providers=providers, now=now, policy=policy) if providers else {}
-    paged: list[int] = []
+    paged = [*waiting]
     for provider, since in blind.items():
         theirs = [d for d in missed if planned[d.visit_id].provider_id == provider]
         deadline_store.postpone(session, due_at={d.deadline_id: now + LOOK_AGAIN_AFTER for d in theirs})
@@ -184,6 +189,20 @@ def _unconfirmed(
         overdue = [planned[d.visit_id] for d in theirs]
         paged += page_blindness(session, provider=provider, since=since, overdue=overdue, now=now, policy=policy)
     return judged, tuple(paged)
+
+
+def _untold(
+    session: Session,
+    judged: dict[DeadlineRow, Judgement],
+    planned: Mapping[VisitId, PlannedVisit],
+    now: datetime,
+    policy: Policy,
+) -> tuple[dict[DeadlineRow, Judgement], tuple[int, ...]]:
+    overdue = {d: planned[d.visit_id] for d, j in judged.items() if any(draft.kind in TOLD for draft in j.drafts)}
+    visits_waiting, paged = untold(session, overdue=frozenset(overdue.values()), now=now, policy=policy)
+    waiting = [d for d, visit in overdue.items() if visit.visit_id in visits_waiting]
+    deadline_store.postpone(session, due_at={d.deadline_id: now + FEED_LOOK_AGAIN_AFTER for d in waiting})
+    return judged | {d: Judgement(verdict=Verdict.WAIT) for d in waiting}, paged
 
 
 def _judged(

@@ -202,11 +202,20 @@ def add_monitoring(session: Session, *, entry: MonitoringEntry) -> None:
     session.execute(insert(provider_monitoring).values(**values, set_at=entry.set_at))
 
 
-def monitoring(session: Session, *, provider_ids: Collection[ProviderId]) -> dict[ProviderId, Monitoring]:
-    """What was set for these providers; those for whom nothing was are absent."""
+def monitoring(session: Session, *, provider_ids: Collection[ProviderId]) -> dict[ProviderId, MonitoringEntry]:
+    """What stands for these providers; those for whom nothing was ever set are absent."""
     c = provider_monitoring.c
-    query = select(c.provider_id, c.kind).where(c.provider_id.in_(sorted(set(provider_ids)))).order_by(c.entry_id)
-    return {ProviderId(row.provider_id): Monitoring(row.kind) for row in session.execute(query)}
+    query = select(provider_monitoring).where(c.provider_id.in_(sorted(set(provider_ids)))).order_by(c.entry_id)
+    return {
+        ProviderId(row.provider_id): MonitoringEntry(
+            provider=ProviderId(row.provider_id),
+            kind=Monitoring(row.kind),
+            why=row.why,
+            who=row.who,
+            set_at=row.set_at,
+        )
+        for row in session.execute(query)
+    }
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
