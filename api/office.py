@@ -1,4 +1,4 @@
-"""What an operator does from the command line: schema, devices, accounts. Not the server, not the broker (api.broker_sync)
+"""What an operator does from the command line: devices, accounts. Not the server, not the broker (api.broker_sync)
 and not any page."""
 
 import uuid
@@ -23,12 +23,6 @@ DEVICE_PASSWORD_CHARACTERS_MIN = 24
 
 class OfficeRefused(ValueError):  # noqa: N818 -- named for what is wrong
     """A command that cannot be carried out, with the sentence that says what to do."""
-
-
-def migrate_database(*, data: Path, database: str | None) -> dict[str, Any]:
-    """Bring the schema to this version. Raises OfficeRefused."""
-    with opened(data=data, database=database) as parts:
-        return {"database": parts.engine.url.render_as_string(hide_password=True), "schema": "current"}
 
 
 def enrol_device(

@@ -69,8 +69,8 @@ def open_parts(
             f"{secrets_dir / identity.CREDENTIALS_FILE} is damaged: remove it, and new credentials are made; "
             "with Mosquitto, run popback broker sync again"
         ) from None
-    url = database or f"sqlite:///{(data / 'popback.sqlite3').resolve()}"
-    engine = _open_database(url)
+    url = database_url(data=data, database=database)
+    engine = open_database(url)
     return Parts(
         url=url,
         engine=engine,
@@ -82,8 +82,13 @@ def open_parts(
     )
 
 
-def _open_database(url: str) -> Engine:
-    """The database at this version's schema. Its password is never in what is raised."""
+def database_url(*, data: Path, database: str | None) -> str:
+    """The database that these two options name."""
+    return database or f"sqlite:///{(data / 'popback.sqlite3').resolve()}"
+
+
+def open_database(url: str, *, prepare: Callable[[Engine], object] = db.bring_up) -> Engine:
+    """The database, prepared: by itself, brought to this version's schema. Its password is never in what is raised. Raises PartsRefused."""
     try:
         shown = make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
@@ -92,7 +97,9 @@ def _open_database(url: str) -> Engine:
         ) from None
     try:
         engine = db.open_engine(url=url)
-        db.migrate(engine)
+        prepare(engine)
+    except db.SchemaRefused as error:
+        raise PartsRefused(f"the database {shown}: {error}") from None
     except (ArgumentError, ModuleNotFoundError) as error:
         raise PartsRefused(f"no driver is installed for the database {shown} ({error})") from None
     except DBAPIError as error:

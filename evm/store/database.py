@@ -5,17 +5,30 @@ would fail at once under another writer). Sessions from `reading_factory` begin 
 PostgreSQL needs nothing but its URL."""
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import orjson
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from evm.store import roles
+from evm.store.locks import hold_on
+from evm.store.partitions import is_compared
+from evm.store.tables import metadata
+
 BUSY_TIMEOUT_MS = 30_000
 READS_ONLY = "popback_reads_only"
+MIGRATING = "migrate"
+INSUFFICIENT_PRIVILEGE = "42501"
+"""PostgreSQL's code for "permission denied" and "must be owner"."""
 
 
 def open_engine(*, url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
@@ -36,22 +49,68 @@ def open_engine(*, url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
     return engine
 
 
+class SchemaRefused(RuntimeError):  # noqa: N818 -- named for what is wrong
+    """The schema is not this version's and may not be brought there by whom we are connected as."""
+
+
 def migrate(engine: Engine, *, revision: str = "head") -> None:
-    """Bring the schema to `revision` in one transaction: a crash half-way leaves it as it was."""
+    """Bring the schema to `revision` in one transaction: a crash half-way leaves it as it was. A second migrator waits for the first."""
     with engine.begin() as connection:
+        hold_on(connection, name=MIGRATING)
+        allowed = roles.granted(connection)
         command.upgrade(alembic_config(connection), revision)
+        roles.grant(connection, roles=allowed)
 
 
 def downgrade(engine: Engine, *, revision: str) -> None:
     """Take the schema back to `revision` ("base": nothing left) in one transaction."""
     with engine.begin() as connection:
+        hold_on(connection, name=MIGRATING)
         command.downgrade(alembic_config(connection), revision)
+
+
+def bring_up(engine: Engine) -> None:
+    """Bring the schema to this version if it is not there yet, as every process does at its start. Raises SchemaRefused when it is older
+    and we may not change it: on PostgreSQL the servers' role owns nothing (evm.store.roles)."""
+    try:
+        if schema_revision(engine) != newest_revision():
+            migrate(engine)
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise SchemaRefused("the schema is not of this version: run popback database migrate as the owner") from error
+
+
+def schema_revision(engine: Engine) -> str | None:
+    """The revision the database's schema is at; None when it is empty."""
+    with engine.connect() as connection:
+        found: str | None = MigrationContext.configure(connection).get_current_revision()
+        return found
+
+
+def newest_revision() -> str:
+    """The revision of this version's schema."""
+    newest = ScriptDirectory(str(_migrations())).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def differences(engine: Engine) -> tuple[str, ...]:
+    """What the schema has otherwise than this version's tables, in Alembic's words; nothing when it is current. Changes nothing."""
+    with engine.connect() as connection:
+        options = {"compare_type": True, "include_name": is_compared}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+    return tuple(str(each) for each in found)
+
+
+def _migrations() -> Traversable:
+    return files("evm.store") / "migrations"
 
 
 def alembic_config(connection: Connection) -> Config:
     """Alembic's configuration over an open connection; the migrations are packaged beside this module."""
     config = Config()
-    config.set_main_option("script_location", str(files("evm.store") / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 

@@ -36,3 +36,8 @@ def stray_rows(session: Session) -> int:
 def is_partition(table: str) -> bool:
     """Whether a table of this name is a month of the log, and so no table of the schema's own."""
     return _NAME.fullmatch(table) is not None
+
+
+def is_compared(name: str | None, kind: str, _parents: object) -> bool:
+    """Alembic's question whether a thing of this name is to be compared with the code's tables: the log's months are not."""
+    return not (kind == "table" and name is not None and is_partition(name))
