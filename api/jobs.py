@@ -86,6 +86,9 @@ def working(parts: Parts) -> tuple[Job, ...]:
     def release_what_evidence_now_supports(session: Session, now: datetime) -> object:
         return invoice.rejudge_behind(session, now=now, policy=parts.policy)
 
+    def judge_claims_received(session: Session, now: datetime) -> object:
+        return invoice.judge_received(session, now=now, policy=parts.policy)
+
     def apply_transfers_due(session: Session, now: datetime) -> object:
         return transfers.apply_due(session, now=now, policy=parts.policy)
 
@@ -93,6 +96,7 @@ def working(parts: Parts) -> tuple[Job, ...]:
         _job(parts, "transfers", apply_transfers_due, every_beats=PRICED_EVERY_BEATS),
         Job(name="reconcile", run=reconcile_queued),
         _job(parts, "answer pop-backs", answer_popbacks),
+        _job(parts, "judge claims", judge_claims_received),
         _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),
         _job(parts, "price", price_yesterday_and_today, every_beats=PRICED_EVERY_BEATS),
         *(_job(parts, work.name, work.run, every_beats=work.every_beats) for work in WORK_JOBS),
