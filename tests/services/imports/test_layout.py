@@ -62,8 +62,8 @@ def test_a_layout_is_read_from_its_file(tmp_path):
         ({"colums": {}}, "colums"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_named(changed, field):
-    """Row 83 too: `BST` and `GMT+1` name offsets, not zones, and would be an hour wrong for half the year."""
+def test_row_83_and_others_a_key_that_cannot_be_used_is_named(changed, field):
+    """`BST` and `GMT+1` name offsets, not zones, and would be an hour wrong for half the year."""
     with pytest.raises(LayoutRefused) as caught:
         layout_of({"name": "x", "kind": "customers", "columns": {"a": "A"}} | changed)
     assert caught.value.field == field

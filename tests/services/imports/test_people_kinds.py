@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from evm.domain.ids import CustomerId, WorkerId
 from evm.domain.people import CareWorker, Customer, Gender, Shift, Training, TravelMode
 from evm.domain.place import Home
-from evm.store import people
+from evm.store import people, postcodes
 from tests.services.imports.files import ANN, BOB, COUNCIL, CUSTOMERS, OTHER, PROVIDER, settle, take, taken, words_of
 
 WORKERS = "worker,name,gender,latitude,longitude,postcode\n"
@@ -261,3 +261,36 @@ def test_a_councils_file_brings_no_other_councils_names(town, tmp_path):
     """A council's own import would rename its neighbour."""
     report = take(town, tmp_path, "councils", "council,name\nyork,York\n", provider=None, council=COUNCIL)
     assert words_of(report)[0][:2] == (2, "council")
+
+
+def know(town: sessionmaker[Session], packed: str, *, latitude: float, longitude: float) -> None:
+    with town.begin() as session:
+        row = postcodes.PostcodeRow(
+            postcode=packed,
+            latitude_e6=round(latitude * 1_000_000),
+            longitude_e6=round(longitude * 1_000_000),
+            terminated_month=None,
+        )
+        postcodes.add(session, rows=[row])
+
+
+def test_row_73_a_position_more_than_500_m_from_its_postcode_is_said(town, tmp_path):
+    """Latitude and longitude of another customer would pass, and every check-in at the door would be doubted."""
+    know(town, "LS14AP", latitude=53.7997, longitude=-1.5492)
+    near, far = ANN, BOB.replace("53.7998", "53.8043")
+    report = taken(town, tmp_path, "customers", CUSTOMERS + near + far)
+    assert [(warning.row, warning.field) for warning in report.warnings] == [(3, "latitude")]
+    assert "512 m" in report.warnings[0].words
+    unknown = CUSTOMERS + ANN.replace("c1", "c3").replace("LS1 4AP", "LS1 4AQ")
+    assert words_of(take(town, tmp_path, "customers", unknown))[0][:2] == (2, "postcode")
+
+
+def test_a_known_postcode_stands_in_for_a_position_and_a_new_one_moves_the_customer(town, tmp_path):
+    """A customer who has moved would be checked in at the old door."""
+    know(town, "LS14AP", latitude=53.7997, longitude=-1.5492)
+    know(town, "LS15AB", latitude=53.7950, longitude=-1.5400)
+    header = "customer,name,address,postcode\n"
+    taken(town, tmp_path, "customers", header + "c1,Ann,1 Example Road,ls14ap\n")
+    assert (customer(town).home.latitude, customer(town).home.longitude) == (53.7997, -1.5492)
+    taken(town, tmp_path, "customers", header + "c1,Ann,5 Other Road,LS1 5AB\n")
+    assert (customer(town).home.latitude, customer(town).home.longitude) == (53.795, -1.54)
