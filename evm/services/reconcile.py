@@ -190,12 +190,14 @@ def _next_to(row: Sequence[Seen], place: int) -> Iterable[tuple[CustomerId, date
 
 
 def _before(row: Sequence[Seen], place: int) -> Iterable[tuple[CustomerId, datetime]]:
-    """Back to the check-in before this event."""
-    for at in range(place - 1, -1, -1):
-        one, kind = row[at]
+    """Back to the check-in before this event, and whatever bears the same instant as that one."""
+    opened: datetime | None = None
+    for one, kind in islice(reversed(row), len(row) - place, None):
+        if opened is not None and one[2] < opened:
+            return
         yield one[1:]
         if kind is EventKind.CHECK_IN:
-            return
+            opened = one[2]
 
 
 def _around(row: Sequence[Seen], place: int, near: timedelta) -> Iterable[tuple[CustomerId, datetime]]:

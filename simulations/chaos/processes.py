@@ -104,9 +104,9 @@ class _Run:
             deadlines.add_deadlines(session, deadlines=found)
         self.silent += SILENT_A_ROUND
         self.due += SILENT_A_ROUND * len(STAGES)
-        for visit in attended:
+        for worker, visit in zip(self.rng.sample(self.workers, len(attended)), attended, strict=True):
             self.attended.append(visit.visit_id)
-            self.rng.choice(self.workers).attend(customer=visit.customer_id, at=_now())
+            worker.attend(customer=visit.customer_id, at=_now())
 
     def _silent_customer(self, n: int) -> int:
         return DEVICES + (self.silent + n) % SILENT

@@ -176,6 +176,15 @@ def test_the_queue_in_any_order_ends_where_bulk_reconciliation_does(seeded: Sess
     assert seeded.execute(select(func.count()).select_from(visits_table)).scalar() == before
 
 
+def test_a_later_check_in_reaches_every_stay_that_began_at_one_instant(seeded: Session) -> None:
+    """Times are whole seconds: of stays that one worker is said to have begun in the same one, each is capped by the next, not the last only."""
+    plans.add_planned_visits(seeded, visits=[planned_visit(f"v{n}", customer=f"c{n}") for n in range(1, 5)])
+    for place, minutes in ((1, 0), (2, 0), (3, 0), (4, 1)):
+        bring(seeded, stay(minutes, None, customer=f"c{place}"))
+        reconcile.reconcile_customer_days(seeded, pairs={(f"c{place}", MONDAY)}, now=at(60), policy=POLICY)
+    assert reconcile_monday(seeded, now=60) == 0
+
+
 def test_a_check_out_in_the_morning_ends_the_night_that_began_the_day_before(seeded: Session) -> None:
     """A waking night ends on another care day than it began: its minutes must not stay open for ever."""
     night = at(13 * 60)
