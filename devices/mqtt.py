@@ -5,7 +5,6 @@ paho, as measured: an exception in `on_message` kills its network thread while `
 without `manual_ack` the PUBACK leaves when the callback returns; TCP_NODELAY takes the median receipt from 51 to 9 ms."""
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,14 +12,20 @@ from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from devices.fair_queue import FairQueue
 from devices.ingest import Ingest, Received, Reply
 from devices.messages import v1
 from devices.settings import IngestSettings
+from devices.tidy_client import TidyClient, send_at_once
+from devices.tls import Tls
 from devices.topics import BASE_FILTER, EVENT_FILTER, STATUS_FILTER, device_topic, parse
 
 _LOG: Final = logging.getLogger(__name__)
+INFLIGHT_MAX: Final = 1000
+"""Messages the broker gives us before it has our acknowledgements, and we it: two full batches."""
 
 
 class IngestClient:
@@ -28,7 +33,9 @@ class IngestClient:
     `client_id` and all the same `share_group`; a broker without shared subscriptions (the embedded one) denies them, and the plain
     filters are asked for instead.
 
-    `persistent` keeps the session at the broker while this process is away. Either way the phones' outboxes heal what a broker loses."""
+    `persistent`: over MQTT 5, and the broker keeps the session for `session_seconds` while this process is away, so that a restart costs
+    no waiting and a process that stays away does not go on being given its share (docs/adr/0003). Otherwise MQTT 3.1.1 without a
+    session: the embedded broker speaks nothing else. Either way the phones' outboxes heal what a broker loses."""
 
     def __init__(
         self,
@@ -42,8 +49,9 @@ class IngestClient:
         share_group: str | None = "ingest",
         persistent: bool = True,
         settings: IngestSettings | None = None,
+        tls: Tls | None = None,
     ) -> None:
-        self._host, self._port = host, port
+        self._host, self._port, self._name = host, port, client_id
         self._ingest = ingest
         self._settings = settings or IngestSettings()
         self._plain = (EVENT_FILTER, BASE_FILTER, STATUS_FILTER)
@@ -54,14 +62,28 @@ class IngestClient:
         self._stopping = threading.Event()
         self._connection = 0
         self._progress = 0
-        self.on_answered: Callable[[Sequence[float]], None] | None = None  # told each message's seconds until its receipt
+        self.on_answered: Callable[[Sequence[float]], None] | None = (
+            None  # told each message's seconds until its receipt
+        )
         self._beat_at = time.monotonic()
-        self._client = self._new_client(client_id, username or client_id, password, persistent=persistent)
+        self._persistent = persistent
+        self._client = self._new_client(client_id, username or client_id, password)
+        if tls is not None:
+            self._client.tls_set_context(tls.context())
         self._worker = threading.Thread(target=self._work, name=f"{client_id}-batches", daemon=True)
 
     def start(self, *, timeout_seconds: float | None = None) -> bool:
         """Connect in the background. With a timeout, wait for the subscriptions and answer whether they stand."""
-        self._client.connect_async(self._host, self._port, keepalive=self._settings.keepalive_seconds)
+        if self._persistent:
+            self._client.connect_async(
+                self._host,
+                self._port,
+                keepalive=self._settings.keepalive_seconds,
+                clean_start=False,
+                properties=self._session_properties(),
+            )
+        else:
+            self._client.connect_async(self._host, self._port, keepalive=self._settings.keepalive_seconds)
         self._client.loop_start()
         self._worker.start()
         return self._subscribed.wait(timeout_seconds) if timeout_seconds is not None else True
@@ -101,18 +123,24 @@ class IngestClient:
             return False
         return self._client.publish(topic, message, qos=1, retain=retain).rc == paho.MQTT_ERR_SUCCESS
 
-    def _new_client(self, client_id: str, username: str, password: str, *, persistent: bool) -> paho.Client:
-        client = paho.Client(
+    def _session_properties(self) -> Properties:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        properties.SessionExpiryInterval = self._settings.session_seconds
+        properties.ReceiveMaximum = INFLIGHT_MAX
+        return properties
+
+    def _new_client(self, client_id: str, username: str, password: str) -> paho.Client:
+        client = TidyClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            clean_session=not persistent,
-            protocol=paho.MQTTv311,
+            clean_session=None if self._persistent else True,
+            protocol=paho.MQTTv5 if self._persistent else paho.MQTTv311,
             manual_ack=True,
         )
         client.username_pw_set(username, password)
-        client.max_inflight_messages_set(1000)
+        client.max_inflight_messages_set(INFLIGHT_MAX)
         client.reconnect_delay_set(min_delay=1, max_delay=5)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = lambda _client, _userdata, sock: send_at_once(sock)
         client.on_connect = self._connected
         client.on_subscribe = self._granted
         client.on_disconnect = self._disconnected
@@ -139,7 +167,11 @@ class IngestClient:
 
     def _disconnected(self, _client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._subscribed.clear()
-        _LOG.info("ingest is disconnected from the broker: %s", reason)
+        _LOG.info(
+            "%s is disconnected from the broker (%s); again and again: is another process of its name there?",
+            self._name,
+            reason,
+        )
 
     def _message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         self._arrived.put(line=_line(message.topic), item=(self._connection, message))
@@ -193,10 +225,6 @@ class IngestClient:
         for connection, message in batch:
             if connection == self._connection and message.qos > 0:
                 self._client.ack(message.mid, message.qos)
-
-
-def _send_at_once(_client: paho.Client, _userdata: Any, sock: Any) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _line(topic: str) -> str:
