@@ -41,12 +41,14 @@ class Right(StrEnum):
     SEE_ALERTS = "see alerts"
     ACT_ON_ALERTS = "act on alerts"
     SEE_INVOICES = "see invoices"
+    SET_SHADOW = "set shadow mode"
     SEE_ROSTERS = "see rosters"
     ASK_POPBACKS = "ask for pop-backs"
     SEE_FINDINGS = "see findings about workers"
     SEE_LOCALITIES = "see localities and contracts"
     TAKE_IN_FILES = "take in files"
     SEE_METRICS = "see metrics"
+    EXPORT = "export"
 
 
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
@@ -60,6 +62,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.SEE_ROSTERS,
             Right.ASK_POPBACKS,
             Right.SEE_FINDINGS,
+            Right.EXPORT,
             Right.TAKE_IN_FILES,
         }
     ),
@@ -68,7 +71,9 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.SEE_VISITS,
             Right.SEE_ALERTS,
             Right.SEE_INVOICES,
+            Right.SET_SHADOW,
             Right.SEE_FINDINGS,
+            Right.EXPORT,
             Right.SEE_LOCALITIES,
             Right.TAKE_IN_FILES,
         }
@@ -269,8 +274,10 @@ VisitViewer = Annotated[Viewer, Depends(needs(Right.SEE_VISITS))]
 AlertViewer = Annotated[Viewer, Depends(needs(Right.SEE_ALERTS))]
 AlertActor = Annotated[Viewer, Depends(needs(Right.ACT_ON_ALERTS))]
 InvoiceViewer = Annotated[Viewer, Depends(needs(Right.SEE_INVOICES))]
+ShadowSetter = Annotated[Viewer, Depends(needs(Right.SET_SHADOW))]
 RosterViewer = Annotated[Viewer, Depends(needs(Right.SEE_ROSTERS))]
 FindingViewer = Annotated[Viewer, Depends(needs(Right.SEE_FINDINGS))]
 LocalityViewer = Annotated[Viewer, Depends(needs(Right.SEE_LOCALITIES))]
 FileTaker = Annotated[Viewer, Depends(needs(Right.TAKE_IN_FILES))]
+Exporter = Annotated[Viewer, Depends(needs(Right.EXPORT))]
 PopbackAsker = Annotated[Viewer, Depends(needs(Right.ASK_POPBACKS))]

@@ -25,6 +25,8 @@ READS: dict[str, frozenset[str]] = {
     "/invoices": MONEY,
     "/invoices/inv-1": MONEY,
     "/findings": EVERYONE,
+    "/exports": MONEY,
+    "/exports/actuals.csv?since=2026-11-02&last=2026-11-02": MONEY,
     "/localities": COMMISSIONING,
     "/rosters": PLAN,
     "/rosters/r-1": PLAN,
@@ -44,10 +46,16 @@ ACTS: dict[str, tuple[dict[str, Any], frozenset[str]]] = {
 FORMS: dict[str, tuple[dict[str, str], frozenset[str]]] = {
     "/alerts/1/acknowledge": ({}, ACT),
     "/alerts/1/close": ({"outcome": "Customer well"}, ACT),
+    "/invoices/shadow": (
+        {"pair": f"{town.COUNCIL}|{town.PROVIDER}", "until": "2026-12-24", "why": "Phones came late"},
+        COMMISSIONING,
+    ),
 }
 OWN = {"/findings/1/reply"}
 """For one person alone: tests/api/test_findings."""
-OPEN_TO_ALL = {"/sign-in", "/sign-out", "/health", "/v1/events", "/v1/telephony/voice", "/alerts/stream"}
+CALENDAR = "/calendar/{token}.ics"
+"""Whoever has the secret address: tests/api/test_calendars."""
+OPEN_TO_ALL = {"/sign-in", "/sign-out", "/health", "/v1/events", "/v1/telephony/voice", "/alerts/stream", CALENDAR}
 
 
 def token(client: TestClient) -> dict[str, str]:
@@ -100,6 +108,7 @@ def test_every_route_stands_in_this_matrix(visitor: Reader) -> None:
         "/visits/{visit_key}": "/visits/v-done",
         "/invoices/{invoice_id}": "/invoices/inv-1",
         "/rosters/{roster_id}": "/rosters/r-1",
+        "/exports/{name}.csv": "/exports/actuals.csv?since=2026-11-02&last=2026-11-02",
     }
     app = visitor().app
     for path in {path for path in _paths(app) if not path.startswith(("/static", "/openapi"))}:

@@ -17,10 +17,12 @@ from evm.store import accounts, alerts, people, plans, rosters, visits
 from evm.store.accounts import Account, Role
 from evm.store.alerts import HistoryEntry, NewAlert
 from evm.store.evidence import NewRow, append
+from evm.store.money import add_agreements
 from evm.store.rosters import RosterRecord, RosterState
 from evm.store.tables import money
 from evm.store.visits import WorkerFlag
 from tests import factories
+from tests.domain.billing import bills
 from tests.factories import COUNCIL, NINE, PROVIDER
 
 NOON = NINE + timedelta(hours=3)
@@ -260,6 +262,7 @@ def _raise(session: Session) -> None:
 
 
 def _invoice(session: Session) -> None:
+    add_agreements(session, agreements=[bills.agreement(council=COUNCIL, provider=PROVIDER)])
     rows = [
         ("v-done", "pay", 30, 900, 900, 0, 0, 0, 29, "evidenced", "29 of 30 minutes are evidenced."),
         ("v-short", "reduce", 30, 900, 270, 630, 0, 0, 9, "more than evidenced", "9 of 30 minutes are evidenced."),

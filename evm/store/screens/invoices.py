@@ -57,7 +57,8 @@ class Released:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRow:
     """One claim line with its newest verdict; the verdict's fields are None until it is judged. `first_payable_pence`: what its first
-    verdict paid."""
+    verdict paid. `claim_row`: the row of the claim file it came from; `meant_visit_id`: of a line that names no visit, the one it was
+    taken for."""
 
     line_no: int
     visit_id: str | None
@@ -79,6 +80,9 @@ class LineRow:
     reason: str | None
     words: str | None
     first_payable_pence: int | None
+    shadow_pence: int | None
+    claim_row: int | None
+    meant_visit_id: str | None
 
 
 def listed(session: Session, *, scope: Scope, limit: int, offset: int = 0) -> tuple[InvoiceRow, ...]:
@@ -201,6 +205,9 @@ def lines(
             held.reason,
             held.words,
             _FIRST.c.payable_pence.label("first_payable_pence"),
+            held.shadow_pence,
+            own.claim_row,
+            own.meant_visit_id,
         )
         .select_from(
             _with_first(_newest(invoice_id))
