@@ -474,6 +474,8 @@ def test_a_lost_server_asks_for_what_it_lost_and_gets_it(site: Site) -> None:
     assert phone.wait_receipts(timeout_seconds=15)
     with site.town.sessions.begin() as session:  # a restore from before these events
         without_guards(session.connection(), table="evidence")
+        without_guards(session.connection(), table="evidence_keys")
+        session.connection().exec_driver_sql("DELETE FROM evidence_keys")
         session.connection().exec_driver_sql("DELETE FROM evidence")
         session.connection().exec_driver_sql("DELETE FROM device_progress")
     phone.record(EventKind.NOTE, words="after")
