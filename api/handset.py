@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.parts import wall_clock
-from api.tour import PhoneFile, read_phone
+from api.phone_file import PhoneFile, read_phone
 from devices.phone.outbox import OutboxInUseError
 from devices.phone.phone import Phone
 from evm.domain.evidence import EventKind, Method
@@ -62,6 +62,8 @@ def _phone(carried: PhoneFile, directory: Path) -> Phone:
         host=carried.host,
         port=carried.port,
         password=carried.password,
+        tls=carried.trust,
+        transport=carried.transport,
         clock=_clock(carried),
         monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
         rng=random.Random(secrets.randbits(128)),  # noqa: S311 -- seeds ids and jitter, nothing secret

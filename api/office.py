@@ -4,6 +4,7 @@ and not any page."""
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from api.auth import hash_password
 from api.broker_control import announce
 from api.parts import Parts, PartsRefused, open_parts
+from api.phone_file import PhoneFile, write_phone
 from devices import identity
+from devices.tls import Tls
 from devices.types import TYPES
 from evm.domain.ids import DeviceId, ProviderId, WorkerId
 from evm.store import accounts, people
@@ -34,6 +37,8 @@ def enrol_device(
     device_type: str,
     worker: str | None,
     password: str | None = None,
+    phone_file: Path | None = None,
+    broker: "Broker | None" = None,
 ) -> dict[str, Any]:
     """Enrol a device; its password is in the answer and kept nowhere. `password`: its own, after a restore that does not know
     the device. Raises OfficeRefused naming the argument."""
@@ -44,6 +49,8 @@ def enrol_device(
         raise OfficeRefused(
             f"--password-stdin: a device's password has at least {DEVICE_PASSWORD_CHARACTERS_MIN} characters"
         )
+    where = broker or Broker()
+    ca_pem = _ready_for_a_phone_file(phone_file, where, worker)
     with opened(data=data, database=database) as parts, parts.sessions.begin() as session:
         providers = sorted(one.provider_id for one in people.providers(session))
         if provider not in providers:
@@ -68,10 +75,70 @@ def enrol_device(
             raise OfficeRefused(str(error)) from None
         row = people.device(session, provider=ProviderId(provider), device=DeviceId(device))
         assert row is not None
+        if phone_file is not None:
+            phone = where.phone(provider=provider, device=device, worker=worker, password=chosen, ca_pem=ca_pem)
+            _write_phone(phone, phone_file)
     name = f"{provider}.{device}"
     told = announce(secrets=parts.secrets, name=name, password=chosen, password_hash=row.password_hash)
-    answer = {"username": name, "password": chosen, "topic": f"popback/v1/{provider}/{device}/event"}
+    answer = {"username": name, "topic": f"popback/v1/{provider}/{device}/event"}
+    answer |= {"password": chosen} if phone_file is None else {"phone_file": str(phone_file)}
     return answer if told is None else answer | {"broker": told}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where phones reach the broker over TLS; `ca`: the authority's PEM file that they trust (None: as their system trusts)."""
+
+    host: str = "localhost"
+    port: int = 8883
+    ca: Path | None = None
+    websockets: bool = False
+
+    def phone(self, *, provider: str, device: str, worker: str | None, password: str, ca_pem: str | None) -> PhoneFile:
+        """The file of a phone that speaks to this broker."""
+        return PhoneFile(
+            provider=provider,
+            device=device,
+            worker=worker or "",
+            password=password,
+            host=self.host,
+            port=self.port,
+            tls=True,
+            ca_pem=ca_pem,
+            transport="websockets" if self.websockets else "tcp",
+        )
+
+
+def _ready_for_a_phone_file(phone_file: Path | None, broker: Broker, worker: str | None) -> str | None:
+    """The authority's PEM text for a phone's file. Raises OfficeRefused naming what is missing before anything is enrolled."""
+    if phone_file is None:
+        return None
+    if worker is None:
+        raise OfficeRefused("--phone-file is for a care worker's phone: name who carries it by --worker")
+    if phone_file.exists():
+        raise OfficeRefused(f"--phone-file {phone_file} is there already: name a new file")
+    if broker.ca is None:
+        return None
+    try:
+        text = broker.ca.read_text(encoding="utf-8")
+        Tls(ca_pem=text).context()
+    except OSError as error:
+        raise OfficeRefused(
+            f"--ca {broker.ca} cannot be read ({error.strerror}): name the authority's PEM file"
+        ) from None
+    except ValueError as error:
+        raise OfficeRefused(f"--ca {broker.ca} is no authority's PEM file ({error})") from None
+    return text
+
+
+def _write_phone(phone: PhoneFile, path: Path) -> None:
+    """Write the file, or enrol nothing."""
+    try:
+        write_phone(phone, path)
+    except OSError as error:
+        raise OfficeRefused(
+            f"--phone-file {path} cannot be written ({error.strerror}): nothing was enrolled; name another file"
+        ) from None
 
 
 def add_account(

@@ -3,13 +3,12 @@
 The phone's directory (`PHONE_DIR`) holds its credential, readable by its owner alone, and what `popback phone` needs to act as that
 phone: the demo's simulated day has a clock of its own, which the phone follows by a fixed shift."""
 
-import json
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from api.parts import Parts, wall_clock
+from api.phone_file import PHONE_FILE, PhoneFile, write_phone
 from devices import identity
 from evm.domain.ids import DeviceId, VisitId
 from evm.domain.people import CareWorker, Customer
@@ -18,26 +17,9 @@ from evm.services import roster
 from evm.store import people, plans
 
 PHONE_DIR: Final = Path("popback-data/tour-phone")
-PHONE_FILE: Final = "phone.json"
 VISIT_ID: Final = VisitId("v-tour")
 DEVICE_ID: Final = DeviceId("tour-phone")
 VISIT_MINUTES: Final = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneFile:
-    """What a phone carries: its credential, where the broker is, and the one visit of its run."""
-
-    provider: str
-    device: str
-    worker: str
-    password: str
-    host: str
-    port: int
-    clock_shift_seconds: float
-    visit: str
-    customer: str
-    tag: str
 
 
 def plan_tour(parts: Parts, *, host: str, port: int, directory: Path = PHONE_DIR) -> PhoneFile:
@@ -72,25 +54,12 @@ def plan_tour(parts: Parts, *, host: str, port: int, directory: Path = PHONE_DIR
     return phone
 
 
-def read_phone(directory: Path) -> PhoneFile:
-    """The phone's file. Raises ValueError with the remedy when there is none or it is not one."""
-    path = directory / PHONE_FILE
-    if not path.exists():
-        raise ValueError(
-            f"{path} does not exist: start ./run demo first, it makes one, or name a phone's directory with --phone"
-        )
-    try:
-        return PhoneFile(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no phone's file ({error}): start ./run demo again") from None
-
-
 def _write(phone: PhoneFile, directory: Path) -> None:
     """A fresh phone: an outbox of an earlier demo belongs to another server."""
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.glob("*.outbox*"):
         old.unlink()
-    identity.write_privately(directory / PHONE_FILE, json.dumps(asdict(phone), indent=1))
+    write_phone(phone, directory / PHONE_FILE)
 
 
 def _pair(customers: tuple[Customer, ...], workers: tuple[CareWorker, ...]) -> tuple[Customer, CareWorker]:

@@ -2,6 +2,7 @@
 (devices.identity, api.auth), and not customers and care workers, who come by files (api.commands.imports)."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -64,12 +65,27 @@ def device_enrol(
             help="Read the password that the device has already from standard input (after a restore that does not know it).",
         ),
     ] = False,
+    phone_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what `popback phone` needs into this file instead of showing the password: DIRECTORY/phone.json."
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="For --phone-file: where the broker's TLS listener is.")] = "localhost",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="For --phone-file: its port.")] = 8883,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --phone-file: PEM file of the authority to trust; default: those the phone's system trusts."
+        ),
+    ] = None,
+    websockets: Annotated[bool, typer.Option("--websockets", help="For --phone-file: MQTT over websockets.")] = False,
     data: DataDir = DEFAULT_DATA,
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a device its credential. The password is shown once and kept only as a hash."""
-    from api.office import OfficeRefused, enrol_device
+    """Give a device its credential. The password is shown once (or written into the phone's file) and kept only as a hash."""
+    from api.office import Broker, OfficeRefused, enrol_device
 
     try:
         answer = enrol_device(
@@ -80,6 +96,8 @@ def device_enrol(
             device_type=device_type,
             worker=worker,
             password=_first_line() if password_stdin else None,
+            phone_file=phone_file,
+            broker=Broker(host=host, port=port, ca=ca, websockets=websockets),
         )
     except OfficeRefused as error:
         refuse(str(error))
