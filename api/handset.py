@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from api.parts import wall_clock
 from api.phone_file import PhoneFile, read_phone
+from devices.messages.strict_json import Refused
 from devices.phone.outbox import OutboxInUseError
 from devices.phone.phone import Phone
 from evm.domain.evidence import EventKind, Method
@@ -21,12 +22,15 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 def send(*, directory: Path, kind: EventKind, visit: str | None, tag: str | None, words: str | None) -> dict[str, Any]:
     """Record one event in the phone's outbox and wait for the receipt; "saved on phone" when none comes in time or no server answers.
 
-    Raises ValueError with the remedy when `directory` is no phone's or another process uses it."""
+    `directory` may also be the phone's file itself: its outbox then is beside it. Raises ValueError with the remedy when it is no
+    phone's, another process uses it, or the event lacks what every server asks for."""
     carried = read_phone(directory)
     at_the_door = kind in (EventKind.CHECK_IN, EventKind.CHECK_OUT)
+    if at_the_door and not (tag or carried.tag):
+        raise ValueError("--tag: name the tag at the door, as it stands on it")
     try:
-        phone = _phone(carried, directory)
-    except OutboxInUseError as error:
+        phone = _phone(carried, directory if directory.is_dir() else directory.parent)
+    except (OutboxInUseError, ValueError) as error:
         raise ValueError(str(error)) from None
     try:
         phone.connect()
@@ -39,11 +43,15 @@ def send(*, directory: Path, kind: EventKind, visit: str | None, tag: str | None
             visit=visit or carried.visit,
             words=words,
         )
+        problem = phone.problem
         received = connected and phone.wait_receipts(timeout_seconds=RECEIPT_SECONDS_MAX)
         refused = {item.event_id: item.reason for item in phone.refused}
+    except Refused as error:
+        raise ValueError(f"no server would take this event ({error}): nothing was recorded") from None
     finally:
         phone.close()
-    state = "received" if received else "saved on phone; it is sent when the server can be reached"
+    later = "saved on phone; it is sent when the server can be reached"
+    state = "received" if received else f"{later} ({problem})" if problem else later
     return {
         "event": event_id,
         "kind": kind.value,
