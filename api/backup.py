@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from api.app import VERSION
 from api.archive import ArchiveRefused, Manifest, Part, part_of, unpack, write_archive
+from api.parts import PartsRefused, database_url
 from devices.identity import write_privately
 from evm.services.epochs import open_epoch
 from evm.store import copies
@@ -50,7 +51,10 @@ class Place:
 
     @property
     def url(self) -> str:
-        return self.database or f"sqlite:///{(self.data / 'popback.sqlite3').resolve()}"
+        try:
+            return database_url(data=self.data, database=self.database)
+        except PartsRefused as error:
+            raise BackupRefused(str(error)) from None
 
     @property
     def sqlite_file(self) -> Path | None:

@@ -16,6 +16,7 @@ from evm.domain.policy import Policy
 from evm.store import database as db
 
 Clock = Callable[[], datetime]
+URL_IN_FILE = "file:"
 
 
 class PartsRefused(ValueError):  # noqa: N818 -- named for what is wrong
@@ -83,7 +84,16 @@ def open_parts(
 
 
 def database_url(*, data: Path, database: str | None) -> str:
-    """The database that these two options name."""
+    """The database that these two options name: a URL, or `file:PATH` of a file that holds one (a systemd credential, a container's secret).
+    Raises PartsRefused."""
+    if database is not None and database.startswith(URL_IN_FILE):
+        path = Path(database.removeprefix(URL_IN_FILE))
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PartsRefused(
+                f"--database {database}: the file cannot be read ({error}): put the database's URL there, for this user alone"
+            ) from None
     return database or f"sqlite:///{(data / 'popback.sqlite3').resolve()}"
 
 

@@ -15,7 +15,8 @@ Database = Annotated[
     str | None,
     typer.Option(
         envvar="POPBACK_DATABASE",
-        help="SQLAlchemy URL; default: a SQLite file in the data directory. A password in it is better given by POPBACK_DATABASE.",
+        help="SQLAlchemy URL, or file:PATH of a file that holds it (or POPBACK_DATABASE: no process list shows it); "
+        "default: a SQLite file in the data directory.",
         show_envvar=False,
     ),
 ]
