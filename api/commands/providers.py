@@ -2,6 +2,7 @@
 
 import typer
 
+from api.commands.provider_terms import monitoring, shadow
 from api.commands.transfers import transfer, transfer_list
 
 provider_app = typer.Typer(
@@ -9,3 +10,5 @@ provider_app = typer.Typer(
 )
 provider_app.command("transfer")(transfer)
 provider_app.command("transfers")(transfer_list)
+provider_app.command("shadow")(shadow)
+provider_app.command("monitoring")(monitoring)
