@@ -84,7 +84,7 @@ def open_parts(
 
 
 def database_url(*, data: Path, database: str | None) -> str:
-    """The database that these two options name: a URL, or `file:PATH` of a file that holds one (a systemd credential, a container's secret).
+    """The database that these two options name: a URL, or `file:PATH` of a file that holds one (a credential of systemd or a container).
     Raises PartsRefused."""
     if database is not None and database.startswith(URL_IN_FILE):
         path = Path(database.removeprefix(URL_IN_FILE))
