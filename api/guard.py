@@ -12,15 +12,21 @@ from devices.messages import strict_json
 
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
+MULTIPART: Final = "multipart/form-data"
+CSV: Final = "text/csv"
+STREAMED: Final = {"/imports": MULTIPART, "/v1/imports": CSV}
+"""Where files come in: their bodies are not held in memory but passed on as they come, and cut off at the limit of their own."""
 UNREADABLE: Final = frozenset({"EMPTY", "SYNTAX", "ENCODING"})
 
 
 class Guard:
-    """ASGI middleware. Bodies are read here, whole and at most `body_bytes_max` long, before any parser sees a byte."""
+    """ASGI middleware. Bodies are read here, whole and at most `body_bytes_max` long, before any parser sees a byte; files that come in
+    (`STREAMED`) are at most `upload_bytes_max` long and passed on as they come."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, upload_bytes_max: int, secure: bool) -> None:
         self._app = app
         self._body_bytes_max = body_bytes_max
+        self._upload_bytes_max = upload_bytes_max
         self._secure = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,18 +41,42 @@ class Guard:
             await self._app(scope, receive, sender)
             return
         try:
-            body = await self._body(request, receive)
+            if scope["method"] == "POST" and request.url.path in STREAMED:
+                passed_on = self._streamed(request, receive)
+            else:
+                passed_on = _replay(await self._body(request, receive), receive)
         except Problem as problem:
             refusal = answer(request, status=problem.status, code=problem.code, words=problem.words)
             refusal.headers["connection"] = "close"
             await refusal(scope, receive, sender)
             return
-        await self._app(scope, _replay(body, receive), sender)
+        await self._app(scope, passed_on, sender)
+
+    def _streamed(self, request: Request, receive: Receive) -> Receive:
+        """The body as it comes, refused where it grows too long."""
+        self._check_declared(request, self._upload_bytes_max)
+        wanted = STREAMED[request.url.path]
+        if content_type(request) != wanted:
+            raise Problem(415, "content-type", f"This address takes {wanted}.")
+        taken = 0
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._upload_bytes_max:
+                raise self._too_large(self._upload_bytes_max)
+            return message
+
+        return receiving
+
+    def _check_declared(self, request: Request, bytes_max: int) -> None:
+        declared = request.headers.get("content-length", "0")
+        if not declared.isdecimal() or len(declared) > 12 or int(declared) > bytes_max:
+            raise self._too_large(bytes_max)
 
     async def _body(self, request: Request, receive: Receive) -> bytes:
-        declared = request.headers.get("content-length", "0")
-        if not declared.isdecimal() or len(declared) > 12 or int(declared) > self._body_bytes_max:
-            raise self._too_large()
+        self._check_declared(request, self._body_bytes_max)
         kind = content_type(request)
         wanted = JSON if request.url.path.startswith("/v1/") and "/telephony/" not in request.url.path else FORM
         if kind != wanted:
@@ -58,15 +88,16 @@ class Guard:
                 raise Problem(400, "cut-short", "The body was cut short.")
             body += message.get("body", b"")
             if len(body) > self._body_bytes_max:
-                raise self._too_large()
+                raise self._too_large(self._body_bytes_max)
             if not message.get("more_body", False):
                 break
         if wanted == JSON:
             check_json(bytes(body))
         return bytes(body)
 
-    def _too_large(self) -> Problem:
-        return Problem(413, "size", f"A body has at most {self._body_bytes_max} bytes.")
+    def _too_large(self, bytes_max: int) -> Problem:
+        words = f"A body has at most {bytes_max} bytes."
+        return Problem(413, "size", words, headers={"connection": "close"})
 
     def _with_headers(self, scope: Scope, send: Send, *, nonce: str) -> Send:
         policy = (

@@ -14,6 +14,7 @@ ACT = frozenset({"branch", "safeguarding", "admin"})
 MONEY = frozenset({"branch", "commissioner", "admin"})
 PLAN = frozenset({"branch", "admin"})
 COMMISSIONING = frozenset({"commissioner", "admin"})
+TAKES_IN = frozenset({"branch", "commissioner", "admin"})
 
 READS: dict[str, frozenset[str]] = {
     "/": EVERYONE,
@@ -28,6 +29,8 @@ READS: dict[str, frozenset[str]] = {
     "/exports": MONEY,
     "/exports/actuals.csv?since=2026-11-02&last=2026-11-02": MONEY,
     "/localities": COMMISSIONING,
+    "/imports": TAKES_IN,
+    "/v1/imports": TAKES_IN,
     "/rosters": PLAN,
     "/rosters/r-1": PLAN,
     "/v1/session": EVERYONE,
@@ -51,8 +54,13 @@ FORMS: dict[str, tuple[dict[str, str], frozenset[str]]] = {
         COMMISSIONING,
     ),
 }
-OWN = {"/findings/1/reply"}
-"""For one person alone: tests/api/test_findings."""
+OWN = {
+    "/findings/1/reply",
+    "/imports/{upload_id}",
+    "/imports/{upload_id}/confirm",
+    "/imports/{upload_id}/discard",
+}
+"""For one person alone: tests/api/test_findings, test_import_pages."""
 CALENDAR = "/calendar/{token}.ics"
 """Whoever has the secret address: tests/api/test_calendars."""
 OPEN_TO_ALL = {"/sign-in", "/sign-out", "/health", "/v1/events", "/v1/telephony/voice", "/alerts/stream", CALENDAR}
