@@ -7,12 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from api import serve
 from api.parts import open_parts
 from api.tour import plan_tour
 from tests import factories
@@ -106,3 +109,66 @@ def test_ingest_says_that_no_broker_answers(tmp_path: Path) -> None:
             ingest.send_signal(signal.SIGTERM)
             ingest.communicate(timeout=30)
     assert ingest.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["ingest", "watch", "notify", "work"])
+def test_each_part_says_how_it_fares_and_ends_when_told(tmp_path: Path, part: str) -> None:
+    """Broken when a part apart does not come up, cannot be asked, or has to be killed at every restart."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        broker = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = _popback("serve", part, "--broker", broker, "--data", "data", "--health-port", "0", cwd=tmp_path)
+        try:
+            url = _said(process, r"health (http://\S+)")[1]
+            with urllib.request.urlopen(url + "/health/live", timeout=10) as answer:
+                assert answer.status == 200
+            with urllib.request.urlopen(url + "/metrics", timeout=10) as answer:
+                assert f'popback_beats{{pulse="{part}"}}' in answer.read().decode()
+            if part == "ingest":
+                with pytest.raises(urllib.error.HTTPError, match="503"):
+                    urllib.request.urlopen(url + "/health/ready", timeout=10)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in rest
+
+
+def test_fault_9_a_part_that_has_hung_ends_for_its_supervisor_to_start_it_anew() -> None:
+    """Broken when a process whose threads are dead goes on for ever, looking alive."""
+    assert serve._wait(threading.Event(), hung=lambda: True) == 1
+    told = threading.Event()
+    told.set()
+    assert serve._wait(told, hung=lambda: True) == 0, "told to end is no failure"
+
+
+def test_what_does_not_end_in_time_is_left(tmp_path: Path) -> None:
+    """Broken when a database that has gone silent keeps a process from ending: the supervisor would kill it, and call it failed."""
+    program = "from api import serve; serve.STOP_SECONDS_MAX = 0.2; import time; serve._stop_in_time(lambda: time.sleep(60), 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0
+    assert "did not end in time" in done.stdout + done.stderr
+
+
+def test_where_to_listen_is_refused_in_a_sentence_when_it_cannot_be(tmp_path: Path) -> None:
+    """Broken when a certificate that is missing, or a key without one, starts a site that nobody can reach, or ends in a traceback."""
+    (tmp_path / "half.pem").write_text("no certificate")
+    for arguments, words in (
+        (("--tls-cert", "half.pem"), "go together"),
+        (("--tls-cert", "half.pem", "--tls-key", "half.pem"), "certificate"),
+        (("--tls-cert", "none.pem", "--tls-key", "none.pem"), "certificate"),
+        (("--host", "203.0.113.7"), "--host"),
+    ):
+        process = _popback("serve", "api", "--port", "0", "--data", "data", *arguments, cwd=tmp_path)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode in (1, 2)
+        assert "Traceback" not in said
+        assert words in said
