@@ -63,3 +63,10 @@ def provider_on(spells: Sequence[Spell], *, day: date, now: ProviderId) -> Provi
 def ever(spells: Sequence[Spell], *, now: ProviderId) -> frozenset[ProviderId]:
     """Every provider they were with, are with, or are ordered to pass to."""
     return frozenset({now, *(spell.provider for spell in spells)})
+
+
+def provider_planned_for(spells: Sequence[Spell], *, day: date, now: ProviderId) -> ProviderId:
+    """Whose a visit planned for `day` is: of days before they came to the provider they are with, whose they were then; of every other
+    day their own provider's. An order to pass counts from when it is applied."""
+    own = [spell.since for spell in spells if spell.provider == now]
+    return provider_on(spells, day=day, now=now) if own and day < max(own) else now

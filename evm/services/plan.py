@@ -20,9 +20,10 @@ from evm.domain.period import care_day
 from evm.domain.plan import Cancellation, CancelledBy, PlannedVisit, TaskPlan
 from evm.domain.plan_check import PlanCheck, check_patterns, check_plan
 from evm.domain.policy import Policy
+from evm.domain.transfer import Passed, Spell, provider_planned_for
 from evm.services.bank_holidays import bank_holidays as bank_holidays_of
 from evm.services.roster_deadlines import follow_plan, replace_deadlines
-from evm.store import deadlines, people, plans
+from evm.store import deadlines, people, plans, transfers
 
 MOVED_DAYS_MAX: Final = 31
 """A person moves one visit by no more than this; further away it is another visit."""
@@ -162,6 +163,7 @@ def _wanted(
     if bank_holidays is None:
         bank_holidays = bank_holidays_of(since_day=since_day, until_day=until_day)
     task_plans = _by_customer(plans.task_plans(session, customer_ids=[one.customer_id for one in customers]))
+    passed = transfers.spells_of(session, kind=Passed.CUSTOMER, ids=[one.customer_id for one in customers])
     found: dict[VisitId, PlannedVisit] = {}
     for customer in customers:
         unrolled = occurrences(
@@ -174,8 +176,17 @@ def _wanted(
             zone=policy.zone,
             bank_holidays=bank_holidays,
         )
-        found |= {visit.visit_id: visit for visit in unrolled.visits}
+        spells = passed.get(customer.customer_id, ())
+        found |= {visit.visit_id: _of_its_provider(visit, spells, policy) for visit in unrolled.visits}
     return found
+
+
+def _of_its_provider(visit: PlannedVisit, spells: Sequence[Spell], policy: Policy) -> PlannedVisit:
+    """The visit as that provider's whose customer it is about was, or is to be, on its day."""
+    if not spells:
+        return visit
+    day = care_day(visit.start, zone=policy.zone)
+    return replace(visit, provider_id=provider_planned_for(spells, day=day, now=visit.provider_id))
 
 
 def _is_outdated(visit: PlannedVisit, *, wanted: Mapping[VisitId, PlannedVisit], now: datetime) -> bool:

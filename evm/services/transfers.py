@@ -19,6 +19,7 @@ from evm.domain.people import CareWorker, Customer
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.domain.transfer import Passed, Transfer, TransferState
+from evm.services.localities import not_commissioned
 from evm.services.transfer_rosters import pass_rosters_on
 from evm.store import ingest_state, money, outbox, people, transfers
 from evm.store.outbox import OutboxRow
@@ -279,6 +280,10 @@ def _in_the_way(
                 f"has no agreement with {council} in force on {wanted.on_day.isoformat()}: take that agreement in first"
             )
             found.append(("to", words))
+    for locality in sorted({one.locality_id for one in customers}):
+        why = not_commissioned(session, provider_id=wanted.to_provider, locality_id=locality, on=wanted.on_day)
+        if why is not None:
+            found.append(("to", f"{why}: take that contract in first"))
     staying = people.workers(session, provider_id=wanted.to_provider)
     found += _clashes("PIN", [(one, one.pin) for one in workers], {one.pin: one for one in staying if one.pin})
     numbers = {one.dialled_number: one for one in staying if one.dialled_number}

@@ -14,6 +14,7 @@ from evm.domain.ids import CouncilId, ProviderId, WorkerId
 from evm.store.tables.feeds import external_refs, provider_monitoring, vendor_feeds, worker_persons
 from evm.store.tables.people import care_workers, customers, localities, providers
 from evm.store.tables.plans import planned_visits
+from evm.store.tables.transfers import provider_spells
 from evm.store.writes import insert_new
 
 IDS_A_STATEMENT: Final = 500
@@ -157,7 +158,11 @@ def _known(kind: RefKind, some: list[str], provider_id: ProviderId | None, counc
             query = query.where(customers.c.locality_id.in_(places))
         return query
     own = select(care_workers.c.worker_id).where(care_workers.c.worker_id.in_(some))
-    return own if provider_id is None else own.where(care_workers.c.provider_id == provider_id)
+    if provider_id is None:
+        return own
+    spell = provider_spells.c  # who has passed to another provider did what an old provider's late file says
+    passed = select(spell.subject_id).where(spell.kind == "worker", spell.provider_id == provider_id)
+    return own.where(or_(care_workers.c.provider_id == provider_id, care_workers.c.worker_id.in_(passed)))
 
 
 def heard_feed(

@@ -2,30 +2,33 @@
 (tests/api/test_transfer_commands.py)."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.billing.invoice import Verdict
+from evm.domain.contract import Contract
 from evm.domain.evidence import EventKind
 from evm.domain.ids import ProviderId
 from evm.domain.people import Provider
-from evm.domain.plan import Absence, AbsenceKind
+from evm.domain.plan import Absence, AbsenceKind, SupportPlan
 from evm.domain.transfer import Passed, TransferState
 from evm.domain.visit import VisitOutcome
 from evm.services import invoice as invoices
-from evm.services import price, reconcile, transfers, watch
+from evm.services import plan, price, reconcile, transfers, watch
 from evm.services.roster import adopt, publish
 from evm.services.roster_deadlines import publish_deadlines
 from evm.services.transfers import TransferRefused, Wanted
-from evm.store import alerts, deadlines, evidence, ingest_state, money, outbox, people, plans, rosters, visits
+from evm.store import alerts, areas, deadlines, evidence, ingest_state, money, outbox, people, plans, rosters, visits
 from evm.store import transfers as store
 from evm.store.rosters import RosterState
+from evm.store.tables import metadata
 from evm.store.tables.evidence import evidence as evidence_table
 from tests import factories
-from tests.factories import LOCALITY, PROVIDER
+from tests.factories import COUNCIL, LOCALITY, PROVIDER
+from tests.planning import a_pattern, a_task_plan
 from tests.services.invoicing import claim, line
 from tests.services.passing import (
     BEFORE,
@@ -370,3 +373,131 @@ def test_old_credentials_end_after_the_days_of_grace(town: Session) -> None:
     transfers.apply_due(town, now=MIDNIGHT + timedelta(days=35), policy=POLICY)
     assert people.device(town, provider=PROVIDER, device="p1").revoked_at == MIDNIGHT + timedelta(days=35)
     assert people.device(town, provider=PROVIDER, device="p2").revoked_at is None
+
+
+def test_plans_unrolled_after_the_day_are_each_days_own_providers(town: Session) -> None:
+    """Broken: a visit of last week that is planned late would be the new provider's, who was not there."""
+    support = SupportPlan(
+        customer_id="c1", outcomes=frozenset(), budget_week_pence=10_000, commissioned_minutes_week=210,
+        effective_from=date(2026, 1, 1),
+    )  # fmt: skip
+    plans.add_support_plans(town, plans=[support])
+    pattern = a_pattern(start=time(17))
+    plans.add_task_plans(town, plans=[a_task_plan("c1", patterns=[pattern], effective_from=date(2026, 1, 1))])
+    passed(town)
+    plan.materialise(
+        town,
+        customer_ids=["c1"],
+        since_day=date(2026, 11, 4),
+        until_day=date(2026, 11, 6),
+        policy=POLICY,
+        bank_holidays=(),
+    )
+    made = plans.planned_visits(town, customer_id="c1", since_day=date(2026, 11, 4), until_day=date(2026, 11, 6))
+    assert [(one.start.day, one.provider_id) for one in made if one.start.hour == 17] == [(4, PROVIDER), (5, NEW)]
+
+
+def test_plans_unrolled_between_order_and_day_pass_on_the_day(town: Session) -> None:
+    """Broken: visits planned after the order would stay with a provider that has no such customer any more."""
+    transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    support = SupportPlan(
+        customer_id="c1", outcomes=frozenset(), budget_week_pence=10_000, commissioned_minutes_week=210,
+        effective_from=date(2026, 1, 1),
+    )  # fmt: skip
+    plans.add_support_plans(town, plans=[support])
+    plans.add_task_plans(
+        town, plans=[a_task_plan("c1", patterns=[a_pattern(start=time(17))], effective_from=date(2026, 1, 1))]
+    )
+    days = {"since_day": date(2026, 11, 5), "until_day": date(2026, 11, 6)}
+    plan.materialise(town, customer_ids=["c1"], policy=POLICY, bank_holidays=(), **days)
+    assert {one.provider_id for one in plans.planned_visits(town, customer_id="c1", **days)} == {PROVIDER}
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 1
+    assert {one.provider_id for one in plans.planned_visits(town, customer_id="c1", **days)} == {NEW}
+
+
+def test_a_provider_without_a_contract_is_refused(town: Session) -> None:
+    """Broken: customers would pass to an agency that the council has not chosen for their locality."""
+    contract = Contract(
+        contract_id="k1",
+        council_id=COUNCIL,
+        provider_id=PROVIDER,
+        locality_id=LOCALITY,
+        since=date(2026, 1, 1),
+        until=None,
+        exclusive=True,
+    )
+    areas.add_contract(town, new=contract)
+    found = transfers.preview(town, wanted=WANTED, now=BEFORE, policy=POLICY)
+    assert [words for _, words in found.refusals] == [
+        "bright holds no contract for locality m14 on 2026-11-05; kindly does: take that contract in first"
+    ]
+
+
+def whole(session: Session) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table that a transfer touches."""
+    tables = (
+        "customers", "care_workers", "planned_visits", "planned_slots", "provider_spells", "transfers", "rosters", "deadlines", "outbox",
+        "reconcile_queue",
+    )  # fmt: skip
+    found = {name: metadata.tables[name] for name in tables}
+    return {
+        name: sorted((tuple(row) for row in session.execute(select(table))), key=repr) for name, table in found.items()
+    }
+
+
+def test_a_crash_at_any_statement_leaves_before_or_after(sessions: sessionmaker[Session], engine: Engine) -> None:
+    """Broken: a machine that stops at midnight would leave customers with one provider and their visits with the other."""
+    with sessions.begin() as session:
+        settle(session)
+        draft = adopt(
+            session, locality_id=LOCALITY, provider_id=PROVIDER, day=DAY,
+            workers={"c1-5": ["w1"], "c2-5": ["w2"]}, now=BEFORE, policy=POLICY,
+        )  # fmt: skip
+        publish(session, roster_id=draft, by="test", now=BEFORE, policy=POLICY)
+        transfers.order(session, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    with sessions() as session:
+        before = whole(session)
+    countdown = 0
+
+    def fall(*_args: object) -> None:
+        nonlocal countdown
+        countdown -= 1
+        if countdown == 0:
+            raise Crash
+
+    class Crash(BaseException):
+        """The machine stops."""
+
+    done = False
+    for at_statement in range(1, 400, 7):
+        countdown = at_statement
+        event.listen(engine, "before_cursor_execute", fall)
+        try:
+            with sessions.begin() as session:
+                transfers.apply_due(session, now=MIDNIGHT, policy=POLICY)
+            done = True
+        except Crash:
+            pass
+        finally:
+            event.remove(engine, "before_cursor_execute", fall)
+        if done:
+            break
+        with sessions() as session:
+            assert whole(session) == before
+    assert done
+    with sessions() as session:
+        assert people.customer(session, customer_id="c1").provider_id == NEW
+        assert {one.provider_id for one in plans.planned_visits_of(session, visit_ids=["c1-5"])} == {NEW}
+
+
+@pytest.mark.database("postgresql")
+def test_two_work_processes_apply_a_transfer_once(sessions: sessionmaker[Session]) -> None:
+    """Broken: both would publish rosters and tell both providers twice."""
+    with sessions.begin() as session:
+        settle(session)
+        transfers.order(session, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    with sessions.begin() as first, sessions.begin() as second:
+        assert transfers.apply_due(first, now=MIDNIGHT, policy=POLICY) == 1
+        assert transfers.apply_due(second, now=MIDNIGHT, policy=POLICY) == 0
+    with sessions() as session:
+        assert len(outbox.take(session, channel=outbox.NOTIFY, limit=10)) == 2
