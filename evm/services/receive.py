@@ -347,8 +347,10 @@ def _across_midnight(
     night's check-out belongs to the evening before, and may come before its check-in does."""
     reach = timedelta(hours=policy.stay_hours_max)
     found: set[tuple[CustomerId, date]] = set()
-    for day in sorted({care_day(at, zone=policy.zone) for _, _, at in seen}):
-        own = [(worker, customer, at) for worker, customer, at in seen if care_day(at, zone=policy.zone) == day]
+    days: dict[date, list[tuple[WorkerId | None, CustomerId, datetime]]] = {}
+    for worker, customer, at in seen:
+        days.setdefault(care_day(at, zone=policy.zone), []).append((worker, customer, at))
+    for day, own in sorted(days.items()):
         instants = [at for _, _, at in own]
         stored: dict[tuple[WorkerId, CustomerId], list[tuple[datetime, EventKind]]] = {}
         here, since, until = {customer for _, customer, _ in own}, min(instants) - reach, max(instants) + reach
