@@ -1,4 +1,4 @@
-"""`popback council …`, `popback device …` and `popback account …`: who there is, and who and what may speak to us. Not the rules of any
+"""`popback council …`, `popback provider add`, `popback device …` and `popback account …`: who there is, and who and what may speak to us. Not the rules of any
 (devices.identity, api.auth), and not customers and care workers, who come by files (api.commands.imports)."""
 
 import sys
@@ -49,6 +49,25 @@ def council_list(*, data: DataDir = DEFAULT_DATA, database: Database = None, as_
     except OfficeRefused as error:
         refuse(str(error))
     _emit_rows("councils", rows, as_json=as_json)
+
+
+def provider_add(
+    provider: Annotated[str, typer.Argument(help="Its id: lower-case letters, digits and hyphens.")],
+    *,
+    name: Annotated[str, typer.Option(help="What people call it.")],
+    data: DataDir = DEFAULT_DATA,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a provider."""
+    from api.office import OfficeRefused
+    from api.register import add_provider
+
+    try:
+        answer = add_provider(data=data, database=database, provider=provider, name=name)
+    except OfficeRefused as error:
+        refuse(str(error))
+    emit(answer, as_json=as_json)
 
 
 @device_app.command("enrol")
