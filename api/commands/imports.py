@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evm.services.imports.kind import ImportKind
 
 STOPPED = 130
+ROWS_WITHOUT_PROGRESS = 1_000
 
 
 class _Kinds(TyperGroup):
@@ -72,7 +73,7 @@ def take_in(
                 exported_at=exported_at,
                 dry_run=dry_run,
                 who=by or intake.user_name(),
-                progress=_show_progress if sys.stderr.isatty() else None,
+                progress=_show_progress,
             )
         except intake.IntakeRefused as error:
             refuse(str(error))
@@ -177,6 +178,9 @@ def _described(kind: "ImportKind") -> dict[str, object]:
 
 
 def _show_progress(done: int, total: int) -> None:
-    end = "\n" if done >= total else ""
-    sys.stderr.write(f"\r{done:,} of {total:,} rows{end}")
+    """One line, written over on a terminal; in a log, a line a thousand rows."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done:,} of {total:,} rows" + ("\n" if done >= total else ""))
+    elif total > ROWS_WITHOUT_PROGRESS:
+        sys.stderr.write(f"{done:,} of {total:,} rows\n")
     sys.stderr.flush()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select, tuple_
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import BranchId, CouncilId, CustomerId, DeviceId, LocalityId, ProviderId, WorkerId
@@ -14,6 +14,7 @@ from evm.domain.place import Home
 from evm.store.people_rows import DeviceRow as DeviceRow  # noqa: PLC0414 -- part of what this module gives
 from evm.store.people_rows import customer_of, customer_values, device_of, worker_of, worker_values
 from evm.store.tables import people as t
+from evm.store.writes import bulk_insert
 
 
 def add_councils(session: Session, *, councils: Sequence[Council]) -> None:
@@ -304,8 +305,7 @@ def worker_of_pin(session: Session, *, provider_id: ProviderId, pin: str) -> Wor
 
 
 def _insert(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        session.execute(insert(table), rows)
+    bulk_insert(session, table=table, rows=rows)
 
 
 def _with_lines_and_tags(session: Session, found: Sequence[Customer]) -> tuple[Customer, ...]:

@@ -34,6 +34,7 @@ from evm.store.tables.plans import absences as absences_table
 from evm.store.tables.plans import planned_slots, popback_requests, support_plans
 from evm.store.tables.plans import planned_visits as visits_table
 from evm.store.tables.plans import task_plans as task_plans_table
+from evm.store.writes import bulk_insert
 
 IDS_A_STATEMENT: Final = 500
 ZONE: Final = "Europe/London"
@@ -41,8 +42,7 @@ ZONE: Final = "Europe/London"
 
 def add_support_plans(session: Session, *, plans: Sequence[SupportPlan]) -> None:
     """Append support plans (one a customer and date of effect)."""
-    if plans:
-        session.execute(insert(support_plans), [support_plan_row(plan) for plan in plans])
+    bulk_insert(session, table=support_plans, rows=[support_plan_row(plan) for plan in plans])
 
 
 def support_plan(session: Session, *, customer_id: CustomerId, on: date) -> SupportPlan | None:
@@ -75,8 +75,7 @@ def support_plans_of(
 
 def add_task_plans(session: Session, *, plans: Sequence[TaskPlan]) -> None:
     """Append task plan versions; a version that is there already is refused by the database."""
-    if plans:
-        session.execute(insert(task_plans_table), [task_plan_row(plan) for plan in plans])
+    bulk_insert(session, table=task_plans_table, rows=[task_plan_row(plan) for plan in plans])
 
 
 def task_plans(

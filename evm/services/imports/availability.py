@@ -2,11 +2,12 @@
 
 import re
 from datetime import date, time, timedelta
+from functools import lru_cache
 from typing import Final
 
 from evm.domain.people import Shift, Training
 from evm.services.imports.compare import WEEKDAYS
-from evm.services.imports.fields import CellRefused, day, local_time, skill
+from evm.services.imports.fields import CellRefused, clock_time, day, skill
 from evm.services.imports.layout import Layout
 
 LEAVE_DAYS_MAX: Final = 366
@@ -18,6 +19,12 @@ NAMES: Final = {name.lower(): number for number, name in enumerate(WEEKDAYS)}
 def weekdays(text: str, layout: Layout) -> frozenset[int]:
     """Days of the week, 0 (Monday) to 6: `Mon-Fri`, `Mon,Wed,Sat-Sun`, `daily`."""
     del layout
+    return _weekdays(text)
+
+
+@lru_cache(maxsize=1_000)
+def _weekdays(text: str) -> frozenset[int]:
+    """Few ways of writing days stand in most rows."""
     if text.lower() == "daily":
         return frozenset(range(7))
     found: set[int] = set()
@@ -34,15 +41,22 @@ def weekdays(text: str, layout: Layout) -> frozenset[int]:
 def availability(text: str, layout: Layout) -> tuple[Shift, ...]:
     """Weekly shifts in local time: `Mon-Fri 07:00-14:00; Sat 08:00-12:00`. One past midnight begins on the day named: `Fri 22:00-07:00`.
     By weekday and beginning; two that overlap are refused."""
+    del layout
+    return _availability(text)
+
+
+@lru_cache(maxsize=1_000)
+def _availability(text: str) -> tuple[Shift, ...]:
+    """Few ways of writing shifts stand in most rows."""
     found: list[Shift] = []
     for part in (part.strip() for part in text.split(";") if part.strip()):
         named = _SHIFT.fullmatch(part)
         if named is None:
             raise CellRefused(f"{part[:40]!r} is no availability: write days and times, such as Mon-Fri 07:00-14:00")
-        since, until = local_time(named["since"], layout), local_time(named["until"], layout)
+        since, until = clock_time(named["since"]), clock_time(named["until"])
         if since == until:
             raise CellRefused(f"{part[:40]!r} begins and ends at once: write when it ends")
-        days = sorted(weekdays(named["days"], layout))
+        days = sorted(_weekdays(named["days"]))
         found += [Shift(weekday=weekday, since=since, until=until) for weekday in days]
     found.sort(key=lambda shift: (shift.weekday, shift.since))
     _refuse_overlap(found)

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time
 from fractions import Fraction
 
+import phonenumbers
 import pytest
 
 from evm.domain.plan import Risk
@@ -152,3 +153,11 @@ def test_a_word_outside_an_enumeration_is_refused_with_the_choices():
     assert "time_critical, standard, low" in refusal(fields.one_of(Risk), "high")
     assert fields.yes_no("Yes", ISO) is True
     assert "neither" in refusal(fields.yes_no, "Y")
+
+
+@pytest.mark.parametrize("text", ["0113 496 0000", "01134960000", "07700 900001", "016977 2222", "0161 4960 000"])
+def test_plain_british_numbers_are_read_as_the_library_reads_them(text):
+    """The quick way for most cells must never answer another number than the slow one."""
+    parsed = phonenumbers.parse(text, "GB")
+    assert phonenumbers.is_possible_number(parsed)
+    assert fields.phone(text, ISO) == phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
