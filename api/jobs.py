@@ -15,11 +15,14 @@ from devices.downlink import Publish
 from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
 from evm.services import invoice, notify, popback, price, reconcile, transfers, watch
-from evm.store import locks, people
+from evm.store import locks, partitions, people
 
 RECONCILED_AT_ONCE_MAX: Final = 50
 RECONCILED_A_BEAT_MAX: Final = 500
 PRICED_EVERY_BEATS: Final = 30
+PARTITIONS_EVERY_BEATS: Final = 3600
+SETTLE: Final = timedelta(seconds=60)
+"""A visit reconciled so long ago is committed, or is never: longer than a transaction may stand (api.serve)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,14 @@ class WorkJob:
     every_beats: int = 1
 
 
-WORK_JOBS: Final[tuple[WorkJob, ...]] = ()
+MONTHS_EVERY_BEATS: Final = 3600
+WORK_JOBS: Final[tuple[WorkJob, ...]] = (
+    WorkJob(
+        name="months ahead",
+        run=lambda session, now: partitions.keep_ahead(session, now=now),
+        every_beats=MONTHS_EVERY_BEATS,
+    ),
+)
 """What others want done beside the product's own work: one line each."""
 
 
@@ -84,10 +94,10 @@ def working(parts: Parts) -> tuple[Job, ...]:
         )
 
     def release_what_evidence_now_supports(session: Session, now: datetime) -> object:
-        return invoice.rejudge_behind(session, now=now, policy=parts.policy)
+        return invoice.rejudge_behind(session, now=now, policy=parts.policy, settle=SETTLE)
 
     def judge_claims_received(session: Session, now: datetime) -> object:
-        return invoice.judge_received(session, now=now, policy=parts.policy)
+        return invoice.judge_received(session, now=now, policy=parts.policy, settle=SETTLE)
 
     def apply_transfers_due(session: Session, now: datetime) -> object:
         return transfers.apply_due(session, now=now, policy=parts.policy)

@@ -6,7 +6,7 @@ PostgreSQL needs nothing but its URL."""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from alembic import command
@@ -29,12 +29,22 @@ READS_ONLY = "popback_reads_only"
 MIGRATING = "migrate"
 INSUFFICIENT_PRIVILEGE = "42501"
 """PostgreSQL's code for "permission denied" and "must be owner"."""
+NOTICES_A_LOST_SERVER: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""libpq's own words: a server that fell silent is an error within 30 seconds, and what was asked of it is tried again."""
 
 
 def open_engine(*, url: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
     """An engine for a SQLAlchemy URL (`sqlite:///file`, `postgresql+psycopg://…`). Opens no connection yet."""
     is_sqlite = make_url(url).get_backend_name() == "sqlite"
-    arguments: dict[str, Any] = {"check_same_thread": False, "timeout": busy_timeout_ms / 1000} if is_sqlite else {}
+    arguments = (
+        {"check_same_thread": False, "timeout": busy_timeout_ms / 1000} if is_sqlite else dict(NOTICES_A_LOST_SERVER)
+    )
     engine = create_engine(
         url,
         connect_args=arguments,

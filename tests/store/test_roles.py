@@ -109,7 +109,7 @@ def test_a_servers_role_does_a_whole_day(connected: Connected, tmp_path) -> None
         assert partitions.keep_ahead(session, now=LATER + timedelta(days=4000)) == partitions.MONTHS_AHEAD
     with reading_factory(connected.reader)() as session:
         assert len(evidence.events(session)) == 2
-        assert alerts.alerts(session)
+        assert alerts.alert_list(session)
 
 
 REFUSED = [
