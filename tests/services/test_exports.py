@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from evm.domain.policy import Policy
 from evm.domain.travel import journey_seconds
 from evm.services import invoice as invoices
 from evm.services import price
+from evm.services.exports import care, payroll
 from evm.services.exports.csv_text import csv_text, neutral
 from evm.services.exports.tables import Asked, ExportRefused, table
 from evm.store import exports, plans, visits
@@ -287,3 +289,10 @@ def test_a_year_is_read_a_piece_at_a_time(town: Session, monkeypatch: pytest.Mon
     monkeypatch.setattr(exports, "VISITS_A_PIECE", 1)
     assert len(rows_of(town, "actuals")) == 14
     assert asked == [1] * 14
+
+
+@pytest.mark.parametrize("columns", [payroll.TOTALS, care.ACTUALS, care.COMMISSIONED])
+def test_every_column_is_documented(columns: tuple[str, ...]) -> None:
+    """Broken: a clerk would have to guess what a number means."""
+    page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text(encoding="utf-8")
+    assert [name for name in columns if f"`{name}`" not in page] == []
