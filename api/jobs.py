@@ -15,7 +15,7 @@ from devices.downlink import Publish
 from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
 from evm.services import invoice, notify, popback, price, reconcile, transfers, watch
-from evm.store import locks, partitions, people
+from evm.store import locks, partitions, people, uploads
 
 RECONCILED_AT_ONCE_MAX: Final = 50
 RECONCILED_A_BEAT_MAX: Final = 500
@@ -36,11 +36,17 @@ class WorkJob:
 
 
 MONTHS_EVERY_BEATS: Final = 3600
+UPLOADS_EVERY_BEATS: Final = 60
 WORK_JOBS: Final[tuple[WorkJob, ...]] = (
     WorkJob(
         name="months ahead",
         run=lambda session, now: partitions.keep_ahead(session, now=now),
         every_beats=MONTHS_EVERY_BEATS,
+    ),
+    WorkJob(
+        name="forget uploads",
+        run=lambda session, now: uploads.forget_expired(session, now=now),
+        every_beats=UPLOADS_EVERY_BEATS,
     ),
 )
 """What others want done beside the product's own work: one line each."""

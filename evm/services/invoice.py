@@ -43,6 +43,7 @@ __all__ = [
 
 
 SECOND: Final = timedelta(seconds=1)
+AT_ONCE: Final = timedelta(0)
 CUSTOMERS_A_STATEMENT: Final = 500
 
 
@@ -79,24 +80,27 @@ def invoice_id_of(*, provider: ProviderId, number: str) -> str:
     return "inv-" + sha256(f"{provider}|{number}".encode()).hexdigest()[:24]
 
 
-def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy) -> Totals:
+def judge(session: Session, *, invoice_id: str, now: datetime, policy: Policy, settle: timedelta = AT_ONCE) -> Totals:
     """Give every line its verdict by what is stored now, keep its visits' charges, and answer the sums in pence.
 
     Judging again appends a next version only where a verdict changed. Judged invoices that claim the same slots are judged again too:
-    both are held until a person decides (bad-input 89). InvoiceUnknown."""
+    both are held until a person decides (bad-input 89). `settle`: how long ago a visit may have been reconciled that is not committed
+    yet, by another process; it is looked at again. InvoiceUnknown."""
     sums = _judge_one(session, invoice_id=invoice_id, now=now, policy=policy)
-    money.set_judged(session, invoice_id=invoice_id, now=now)
+    money.set_judged(session, invoice_id=invoice_id, now=now - settle)
     for other in double_claims.invoices_sharing(session, invoice_id=invoice_id):
         if _heading(session, other).state != money.RECEIVED:
             _judge_one(session, invoice_id=other, now=now, policy=policy)
     return sums
 
 
-def judge_received(session: Session, *, now: datetime, policy: Policy, limit: int = 1) -> tuple[str, ...]:
+def judge_received(
+    session: Session, *, now: datetime, policy: Policy, limit: int = 1, settle: timedelta = AT_ONCE
+) -> tuple[str, ...]:
     """Judge up to `limit` invoices that were received and never judged, the oldest first; answers their ids."""
     received = money.invoices_received(session, limit=limit)
     for invoice_id in received:
-        judge(session, invoice_id=invoice_id, now=now, policy=policy)
+        judge(session, invoice_id=invoice_id, now=now, policy=policy, settle=settle)
     return received
 
 
@@ -112,17 +116,19 @@ def rejudge_for_visits(
     return judged
 
 
-def rejudge_behind(session: Session, *, now: datetime, policy: Policy, limit: int = 10) -> tuple[str, ...]:
+def rejudge_behind(
+    session: Session, *, now: datetime, policy: Policy, limit: int = 10, settle: timedelta = AT_ONCE
+) -> tuple[str, ...]:
     """Judge again up to `limit` judged invoices that are behind their visits; answers their ids, none when all are up to date.
 
     Needs no queue and no event: what is behind follows from the rows, so a crash loses nothing. A visit reconciled at the very instant
-    of judging is looked at once more, and changes nothing. Only the lines of customers whose visits moved are judged: no line's verdict
-    depends on another customer's evidence."""
+    of judging (or up to `settle` before it: see `judge`) is looked at once more, and changes nothing. Only the lines of customers whose
+    visits moved are judged: no line's verdict depends on another customer's evidence."""
     behind = money.invoices_behind(session, limit=limit)
     for invoice_id in behind:
         customers = money.customers_behind(session, invoice_id=invoice_id)
         _judge_one(session, invoice_id=invoice_id, now=now, policy=policy, customers=customers)
-        money.set_judged(session, invoice_id=invoice_id, now=now)
+        money.set_judged(session, invoice_id=invoice_id, now=now - settle)
     return behind
 
 
