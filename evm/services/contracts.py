@@ -49,12 +49,12 @@ def set_contract(
     since: date,
     until: date | None,
     exclusive: bool,
-) -> tuple[str, Contract]:
-    """As `add_contract`, but of one that is there the dates and the kind are changed: "new", "changed" or "same", and how it stood before
-    (how it stands, when it is new)."""
+) -> tuple[str, Contract, Contract]:
+    """As `add_contract`, but of one that is there the dates and the kind are changed: "new", "changed" or "same", how it stood before and
+    how it stands. One of several of a file: the caller asks `refuse_conflicts` when all are set."""
     before = store.contract(session, contract_id=contract_id)
     if before is None:
-        new = add_contract(
+        new = _checked(
             session,
             contract_id=contract_id,
             provider_id=provider_id,
@@ -63,17 +63,23 @@ def set_contract(
             until=until,
             exclusive=exclusive,
         )
-        return "new", new
+        store.add_contract(session, new=new)
+        return "new", new, new
     if (before.provider_id, before.locality_id) != (provider_id, locality_id):
         words = f"{said(before)} stands already: end it and give the new one another id"
         raise LocalityRefused(field="contract", words=words)
     wanted = replace(before, since=since, until=_until(since, until), exclusive=exclusive)
     if wanted == before:
-        return "same", before
+        return "same", before, before
     store.lock_council(session, council_id=before.council_id)
-    _refuse_conflicts(session, wanted=wanted)
     store.replace_contract(session, changed=wanted)
-    return "changed", before
+    return "changed", before, wanted
+
+
+def refuse_conflicts(session: Session, *, council_id: CouncilId | None) -> None:
+    """Raise LocalityRefused naming both when two contracts (of the council) exclude each other."""
+    for first, second in conflicts(store.contracts(session, council_id=council_id)):
+        raise LocalityRefused(field="exclusive", words=_conflict_words(first, second))
 
 
 def end_contract(session: Session, *, contract_id: str, until: date) -> Contract:
@@ -135,10 +141,10 @@ def _refuse_conflicts(session: Session, *, wanted: Contract) -> None:
     others = [each for each in standing if each.contract_id != wanted.contract_id]
     for first, second in conflicts([*others, wanted]):
         if wanted.contract_id in {first.contract_id, second.contract_id}:
-            why = (
-                "the same provider twice"
-                if first.provider_id == second.provider_id
-                else "an exclusive contract stands alone"
-            )
-            words = f"{said(first)} and {said(second)} are in force together: {why}. End one before the other begins"
-            raise LocalityRefused(field="exclusive", words=words)
+            raise LocalityRefused(field="exclusive", words=_conflict_words(first, second))
+
+
+def _conflict_words(first: Contract, second: Contract) -> str:
+    twice = first.provider_id == second.provider_id
+    why = "the same provider twice" if twice else "an exclusive contract stands alone"
+    return f"{said(first)} and {said(second)} are in force together: {why}. End one before the other begins"

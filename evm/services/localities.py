@@ -145,13 +145,16 @@ def set_locality(
     council_id: str,
     name: str | None = None,
     outward_codes: Sequence[str] | None = None,
+    among_others: bool = False,
 ) -> str:
-    """Make a locality, or change the name or outward codes of one: "new", "changed" or "same". Raises LocalityRefused naming the field."""
+    """Make a locality, or change the name or outward codes of one: "new", "changed" or "same". With `among_others` (of one file) the caller
+    asks `refuse_twice_claimed` when all are set. Raises LocalityRefused naming the field."""
     _check_council(session, council_id)
     store.lock_council(session, council_id=CouncilId(council_id))
     before = store.locality(session, locality_id=LocalityId(locality_id))
     wanted = _wanted(before, locality_id=locality_id, council_id=council_id, name=name, outward_codes=outward_codes)
-    _check_outward(session, wanted)
+    if not among_others:
+        _check_outward(session, wanted)
     if before is None:
         people.add_localities(session, localities=[wanted])
         return "new"
@@ -211,6 +214,13 @@ def _check_outward(session: Session, wanted: Locality) -> None:
             other = second if first == wanted.locality_id else first
             words = f"{code} belongs to locality {other} already: take it from there first, or divide it by polygons"
             raise LocalityRefused(field="outward_codes", words=words)
+
+
+def refuse_twice_claimed(session: Session, *, council_id: CouncilId) -> None:
+    """Raise LocalityRefused when an outward code belongs to two localities of the council."""
+    for code, first, second in twice_claimed(store.areas(session, council_id=council_id)):
+        words = f"{code} belongs to both {first} and {second}: leave it to one, or divide it by polygons"
+        raise LocalityRefused(field="outward_codes", words=words)
 
 
 def set_polygons(

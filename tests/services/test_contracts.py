@@ -10,11 +10,11 @@ from evm.domain.ids import CouncilId, LocalityId, ProviderId
 from evm.domain.people import Council, Locality, Provider
 from evm.domain.policy import Policy
 from evm.services import roster
-from evm.services.contracts import add_contract, end_contract, set_contract
+from evm.services.contracts import add_contract, end_contract, refuse_conflicts, set_contract
 from evm.services.localities import LocalityRefused, contracts_on, may_serve, not_commissioned
 from evm.store import people
 from tests import factories
-from tests.factories import LOCALITY, PROVIDER
+from tests.factories import COUNCIL, LOCALITY, PROVIDER
 
 APRIL, NOVEMBER, NEXT = date(2026, 4, 1), date(2026, 11, 2), date(2027, 4, 1)
 OTHER = ProviderId("other")
@@ -120,6 +120,10 @@ def test_setting_a_contract_again_changes_its_days_and_never_whose_it_is(town: S
     assert outcomes == ["new", "same", "changed"]
     with pytest.raises(LocalityRefused, match="stands already"):
         set_contract(town, provider_id=OTHER, until=None, **values)
+    refuse_conflicts(town, council_id=COUNCIL)
+    set_contract(town, provider_id=OTHER, until=None, **(values | {"contract_id": "c-2"}))
+    with pytest.raises(LocalityRefused, match=r"c-1 .* and c-2 .* are in force together"):
+        refuse_conflicts(town, council_id=COUNCIL)
 
 
 def test_no_roster_is_generated_for_who_is_not_commissioned_but_one_by_hand_stands(town: Session) -> None:
