@@ -1,5 +1,5 @@
-"""`popback council …`, `popback provider add`, `popback device …` and `popback account …`: who there is, and who and what may speak to us. Not the rules of any
-(devices.identity, api.auth), and not customers and care workers, who come by files (api.commands.imports)."""
+"""`popback council …`, `popback provider add`, `popback device …`, `popback account …`: who there is, and who and what may speak to us. Not
+the rules of any (devices.identity, api.auth), and not customers and care workers, who come by files (api.commands.imports)."""
 
 import sys
 from pathlib import Path
