@@ -14,6 +14,7 @@ from evm.store.screens.alerts import Change
 
 log = structlog.get_logger(__name__)
 WAITING_MAX = 1000
+CHANGES_A_LOOK_MAX = 1000
 PING_SECONDS = 15.0
 
 
@@ -66,22 +67,24 @@ class AlertStream:
                 self._task = None
 
     async def _poll(self) -> None:
-        newest: int | None = None
+        told: frozenset[int] | None = None
         while True:
             try:
-                newest, changes = await asyncio.to_thread(self._look, newest)
+                told, changes = await asyncio.to_thread(self._look, told)
                 for change in changes:
                     self._tell(change)
             except SQLAlchemyError as error:
                 log.warning("live alerts could not be read; trying again", error=str(error))
             await asyncio.sleep(self._poll_seconds)
 
-    def _look(self, newest: int | None) -> tuple[int, tuple[Change, ...]]:
+    def _look(self, told: frozenset[int] | None) -> tuple[frozenset[int], tuple[Change, ...]]:
+        """The newest entries' numbers, and what came since those that were told (None: nobody watched before)."""
         with self._reading() as session:
-            if newest is None:
-                return alerts.newest_entry(session), ()
-            changes = alerts.changes_after(session, entry_id=newest)
-            return (changes[-1].entry_id if changes else newest), changes
+            newest = alerts.newest_entry(session) if told is None else max(told, default=0)
+            late = alerts.late_entries_max(session)
+            changes = alerts.changes_after(session, entry_id=newest - late - 1, limit=late + CHANGES_A_LOOK_MAX)
+        known = frozenset(change.entry_id for change in changes)
+        return known, () if told is None else tuple(change for change in changes if change.entry_id not in told)
 
     def _tell(self, change: Change) -> None:
         for watcher in tuple(self._watchers):

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -50,15 +50,7 @@ class Live:
         self.thread.join(timeout=10)
 
     def raise_alert(self, key: str, *, customer: str = "c1", provider: str = PROVIDER) -> int:
-        new = NewAlert(
-            kind="assistance",
-            key=key,
-            provider=provider,
-            customer=customer,
-            risk="standard",
-            due_at=self.clock(),
-            words="Help.",
-        )
+        new = _help(key, self.clock(), customer=customer, provider=provider)
         with self.sessions.begin() as session:
             return alerts.add(session, alerts_=[new], now=self.clock())[key]
 
@@ -84,6 +76,18 @@ class Live:
             assert next(events)[0] == "alive"
             time.sleep(1.2)  # until the first look has noted where the history stands
             yield events
+
+
+def _help(key: str, now: datetime, *, customer: str = "c1", provider: str = PROVIDER) -> NewAlert:
+    return NewAlert(
+        kind="assistance",
+        key=key,
+        provider=provider,
+        customer=customer,
+        risk="standard",
+        due_at=now,
+        words="Help.",
+    )
 
 
 def _events(answer: httpx.Response) -> Iterator[tuple[str, Any]]:
@@ -112,6 +116,18 @@ def test_a_raised_alert_reaches_every_watcher_in_whose_scope_it_is(live: Live) -
             watch.acknowledge(session, alert_id=raised, who="Lead", words="", now=live.clock())
         for events in (branch, lead, admin):
             assert next(events) == ("alert", {"alert_id": raised, "act": "acknowledged"})
+
+
+@pytest.mark.database("postgresql")  # SQLite has one writer at a time
+def test_an_alert_whose_watch_commits_later_than_a_newer_one_is_told_too(live: Live) -> None:
+    """Broken: with two watch processes a page would never hear of the alert that the slower one raised."""
+    with live.watching("branch") as events, live.sessions() as slow:
+        late = alerts.add(slow, alerts_=[_help("slow", live.clock())], now=live.clock())["slow"]
+        quick = live.raise_alert("quick")
+        assert late < quick
+        assert next(events) == ("alert", {"alert_id": quick, "act": "raised"})
+        slow.commit()
+        assert next(events) == ("alert", {"alert_id": late, "act": "raised"})
 
 
 def test_row_59_a_watcher_hears_nothing_of_another_scope(live: Live) -> None:

@@ -18,6 +18,10 @@ STAGE_ORDER = {"warn": 1, "page": 2, "missed": 3}
 RISK_ORDER = case({"time_critical": 0, "standard": 1, "low": 2}, value=alerts.c.risk, else_=1)
 
 
+LATE_ENTRIES_MAX = 1000
+"""As many as two full rounds of the watch write."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRow:
     """One alert with the people in it. `customer_phone` and the next of kin are shown to those who act."""
@@ -182,6 +186,12 @@ class Change:
 def newest_entry(session: Session) -> int:
     """The number of the newest entry of any alert's history, 0 when there is none."""
     return int(session.execute(select(func.coalesce(func.max(alert_history.c.entry_id), 0))).scalar_one())
+
+
+def late_entries_max(session: Session) -> int:
+    """By how many numbers an entry may be seen later than a newer one: on PostgreSQL numbers are given out before their transactions
+    commit, on SQLite one writer gives them out in order."""
+    return LATE_ENTRIES_MAX if session.get_bind().dialect.name == "postgresql" else 0
 
 
 def changes_after(session: Session, *, entry_id: int, limit: int = 1000) -> tuple[Change, ...]:
