@@ -64,8 +64,11 @@ class OpenFile:
     def points(self) -> Iterator[Point]:
         """The rows of the areas asked for, in the file's order. Raises PostcodesRefused."""
         text = io.TextIOWrapper(self.raw, encoding="utf-8-sig", newline="")
-        rows = self._numbered(csv.reader(text, strict=True))
-        return self._onspd(rows) if self.form == "onspd" else self._codepoint(rows)
+        try:
+            rows = self._numbered(csv.reader(text, strict=True))
+            yield from self._onspd(rows) if self.form == "onspd" else self._codepoint(rows)
+        finally:
+            text.detach()  # the file is whoever's opened it
 
     def _numbered(self, reader: Any) -> Iterator[tuple[int, list[str]]]:
         try:
