@@ -197,6 +197,13 @@ class TidyBroker(Broker):
             self._writers.discard(writer)
             writer.close()
 
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: MqttSession
+    ) -> None:
+        """What is retained goes to who subscribed to it. amqtt by itself gives whoever connects all that anybody is subscribed to."""
+        if any(subscriber is session for subscriber, _ in self._subscriptions.get(subscription[0], ())):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
     async def shutdown(self) -> None:
         """End all sessions, then whatever connection is still there."""
         await super().shutdown()

@@ -29,7 +29,7 @@ from evm.store import accounts, evidence, ingest_state, plans
 from evm.store.accounts import Account, Role
 from evm.store.evidence import StoredEvent
 from tests import factories
-from tests.devices.brokers import PASSWORD, enrol_all, eventually, need_mosquitto, now
+from tests.devices.brokers import KINDS, PASSWORD, enrol_all, eventually, need_mosquitto, now
 from tests.devices.conftest import Town
 from tests.devices.wire import envelope, event
 from tests.factories import PROVIDER
@@ -43,7 +43,9 @@ class Running:
 
     def __init__(self, town: Town, directory: Path, *, outside_broker: tuple[str, int] | None = None) -> None:
         self.town = town
-        self.parts = open_parts(data=directory / "data", database=town.sessions.kw["bind"].url.render_as_string(hide_password=False))
+        self.parts = open_parts(
+            data=directory / "data", database=town.sessions.kw["bind"].url.render_as_string(hide_password=False)
+        )
         settings = Settings(public_url=PUBLIC_URL, telephony_auth_token=SecretStr(TOKEN))
         self.server = Server(parts=self.parts, settings=settings, outside_broker=outside_broker)
 
@@ -87,42 +89,38 @@ def plan_now(town: Town, *customers: str) -> None:
         roster.publish_deadlines(session, visits=planned, policy=town.ingest._policy)
 
 
-@pytest.fixture
-def running(town: Town, tmp_path: Path) -> Iterator[Running]:
+@pytest.fixture(params=KINDS)
+def running(request: pytest.FixtureRequest, town: Town, tmp_path: Path) -> Iterator[Running]:
+    """The server on either broker: the embedded one in its own process, or a Mosquitto with the shipped configuration."""
     enrol_all(town)
     plan_now(town, "c1", "c2")
-    running = Running(town, tmp_path)
     with contextlib.ExitStack() as stack:
+        if request.param == "embedded":
+            running = Running(town, tmp_path)
+        else:
+            need_mosquitto()
+            running = Running(town, tmp_path, outside_broker=("127.0.0.1", free_port()))
+            broker = mosquitto_of(running, tmp_path / "mosquitto")
+            stack.callback(broker.stop)
+            broker.start()
         stack.callback(running.server.stop)
         running.server.start()
         yield running
 
 
-@pytest.fixture
-def on_mosquitto(town: Town, tmp_path: Path) -> Iterator[Running]:
-    """The same behind a real Mosquitto with the shipped configuration."""
-    need_mosquitto()
-    enrol_all(town)
-    plan_now(town, "c1", "c2")
-    port = free_port()
-    running = Running(town, tmp_path, outside_broker=("127.0.0.1", port))
+def mosquitto_of(running: Running, directory: Path) -> MosquittoProcess:
+    assert running.server.outside_broker is not None
+    port = running.server.outside_broker[1]
     credential = identity.server_credential(directory=running.parts.secrets, name="ingest-1")
-    with town.sessions() as session:
-        mosquitto.write_files(session, directory=tmp_path / "mosquitto", servers=[credential], port=port)
-    broker = MosquittoProcess(directory=tmp_path / "mosquitto", port=port)
-    with contextlib.ExitStack() as stack:
-        stack.callback(broker.stop)
-        broker.start()
-        stack.callback(running.server.stop)
-        running.server.start()
-        yield running
+    with running.town.sessions() as session:
+        mosquitto.write_files(session, directory=directory, servers=[credential], port=port)
+    return MosquittoProcess(directory=directory, port=port)
 
 
 def mosquitto_pub(running: Running, *, user: str, topic: str, message: bytes) -> None:
-    assert running.server.outside_broker is not None
-    host, port = running.server.outside_broker
-    command = ["mosquitto_pub", "-h", host, "-p", str(port), "-u", user, "-P", PASSWORD, "-q", "1", "-t", topic, "-s"]
-    subprocess.run(command, input=message, check=True, timeout=20, capture_output=True)
+    host, port = running.server.broker_host, str(running.server.broker_port)
+    command = ["mosquitto_pub", "-h", host, "-p", port, "-u", user, "-P", PASSWORD, "-i", user]
+    subprocess.run([*command, "-q", "1", "-t", topic, "-s"], input=message, check=True, timeout=20, capture_output=True)
 
 
 def transition(kind: str = "enter") -> bytes:
@@ -131,34 +129,35 @@ def transition(kind: str = "enter") -> bytes:
 
 
 @pytest.mark.mosquitto
-def test_owntracks_and_a_v1_envelope_by_mosquitto_pub_stand_on_the_page(on_mosquitto: Running) -> None:
+def test_owntracks_and_a_v1_envelope_by_mosquitto_pub_stand_on_the_page(running: Running) -> None:
     """Broken if a device that is not ours cannot check in with a few lines of shell."""
-    mosquitto_pub(on_mosquitto, user=f"{PROVIDER}.o1", topic=f"popback/v1/{PROVIDER}/o1/event", message=transition())
+    need_mosquitto()  # its programs, whichever broker they speak to
+    mosquitto_pub(running, user=f"{PROVIDER}.o1", topic=f"popback/v1/{PROVIDER}/o1/event", message=transition())
     message = envelope(event(captured_at=now().isoformat()))
-    mosquitto_pub(on_mosquitto, user=f"{PROVIDER}.p1", topic=f"popback/v1/{PROVIDER}/p1/event", message=message)
-    assert eventually(lambda: len(on_mosquitto.stored()) == 2)
-    assert {(row.device_type, row.evidence.customer) for row in on_mosquitto.stored()} == {
+    mosquitto_pub(running, user=f"{PROVIDER}.p1", topic=f"popback/v1/{PROVIDER}/p1/event", message=message)
+    assert eventually(lambda: len(running.stored()) == 2)
+    assert {(row.device_type, row.evidence.customer) for row in running.stored()} == {
         ("owntracks", "c2"),
         ("popback_v1", "c1"),
     }
     for visit, customer in (("v-c1", "Customer c1"), ("v-c2", "Customer c2")):
-        assert eventually(lambda visit=visit: "check-in" in on_mosquitto.page(f"/visits/{visit}").lower())
-        assert customer in on_mosquitto.page(f"/visits/{visit}")
+        assert eventually(lambda visit=visit: "check-in" in running.page(f"/visits/{visit}").lower())
+        assert customer in running.page(f"/visits/{visit}")
 
 
 @pytest.mark.mosquitto
-def test_another_providers_credential_by_mosquitto_pub_stores_nothing(on_mosquitto: Running) -> None:
+def test_another_providers_credential_by_mosquitto_pub_stores_nothing(running: Running) -> None:
     """Broken if a competitor's credential can check anybody in, on their topic or on its own."""
     message = envelope(event(captured_at=now().isoformat()))
-    mosquitto_pub(on_mosquitto, user="other.p1", topic=f"popback/v1/{PROVIDER}/p1/event", message=message)
-    mosquitto_pub(on_mosquitto, user="other.p1", topic="popback/v1/other/p1/event", message=message)
+    mosquitto_pub(running, user="other.p1", topic=f"popback/v1/{PROVIDER}/p1/event", message=message)
+    mosquitto_pub(running, user="other.p1", topic="popback/v1/other/p1/event", message=message)
 
     def kept() -> list[tuple[str | None, str, bool]]:
-        with on_mosquitto.town.sessions() as session:
+        with running.town.sessions() as session:
             return [(row.provider, row.reason, row.security) for row in ingest_state.quarantined(session)]
 
     assert eventually(lambda: kept() == [("other", "TOPIC", True)])
-    assert on_mosquitto.stored() == ()
+    assert running.stored() == ()
 
 
 def call(

@@ -481,3 +481,29 @@ def test_a_lost_server_asks_for_what_it_lost_and_gets_it(site: Site) -> None:
     phone.record(EventKind.NOTE, words="after")
     assert eventually(lambda: len(site.stored()) == 6)
     assert sorted(row.sequence or 0 for row in site.stored()) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_device_publishes_retained_is_given_to_no_other_device_that_connects(site: Site) -> None:
+    """Broken if any phone is given others' check-ins, with customer and place, by no more than connecting."""
+    client = site.plain(f"{PROVIDER}.p1")
+    assert client.connect()
+    client.send(topic=f"popback/v1/{PROVIDER}/p1/event", message=live(), retain=True)
+    assert eventually(lambda: len(site.stored()) == 1)
+    spy = site.plain("other.p1", PASSWORD, "popback/v1/other/p1/receipt")
+    assert spy.connect()
+    settle(site)
+    assert spy.delivered == []
+
+
+def test_a_runs_notice_waits_at_the_broker_for_its_phone_and_reaches_no_other(site: Site) -> None:
+    """Broken if a phone that comes on after the roster was published does not learn of it, or another does."""
+    assert site.client is not None
+    notice = b'{"v":1,"version":3}'
+    assert site.client.publish(topic=f"popback/v1/{PROVIDER}/p1/run", message=notice, retain=True)
+    own, other = site.phone("p1", "w1"), site.phone("p2", "w2")
+    for phone in (own, other):
+        phone.record(EventKind.HEARTBEAT)
+        phone.connect()
+        assert phone.wait_receipts(timeout_seconds=15)
+    assert eventually(lambda: own.downlink == [(f"popback/v1/{PROVIDER}/p1/run", notice)])
+    assert other.downlink == []
