@@ -15,7 +15,7 @@ from devices.types import Decoded
 from devices.types.telephony import e164, parse_form
 from evm.domain.evidence import Claim, EventKind
 from evm.domain.ids import CustomerId, ProviderId, WorkerId
-from evm.store import evidence, people
+from evm.store import evidence, people, transfers
 
 DEVICE: Final = "landline"
 """The device id under which a provider's calls stand in the log."""
@@ -57,7 +57,9 @@ def _worker(session: Session, claim: Claim) -> WorkerId | None:
             return found
     if claim.worker_pin is None:
         return None
-    return people.worker_of_pin(session, provider_id=ProviderId(claim.provider), pin=claim.worker_pin)
+    typed = (ProviderId(claim.provider), claim.worker_pin)
+    found = people.worker_of_pin(session, provider_id=typed[0], pin=typed[1])
+    return found or transfers.former_pins(session, pins={typed}).get(typed)
 
 
 def _is_inside(

@@ -67,7 +67,7 @@ def load_directory(session: Session, *, claims: Sequence[Claim], zone: str) -> D
         Passed.CUSTOMER: transfers.spells_of(session, kind=Passed.CUSTOMER, ids=named),
         Passed.WORKER: transfers.spells_of(session, kind=Passed.WORKER, ids=met),
     }
-    if spells[Passed.CUSTOMER]:
+    if spells[Passed.CUSTOMER] or spells[Passed.WORKER]:
         workers |= _workers_of(session, met - workers.keys())
     return Directory(
         customers={c.customer_id: c for c in people.customers(session, customer_ids=named)},
@@ -125,7 +125,7 @@ def _own_visit(claim: Claim, worker: WorkerId | None, directory: Directory) -> P
     visit = None if claim.visit is None else directory.visits.get(claim.visit)
     if visit is None or visit.provider_id == claim.provider:
         return visit
-    passed = visit.customer_id in directory.spells[Passed.CUSTOMER]
+    passed = visit.customer_id in directory.spells[Passed.CUSTOMER] or worker in directory.spells[Passed.WORKER]
     return visit if passed and _is_own(claim, visit.customer_id, worker, directory) else None
 
 
@@ -143,9 +143,17 @@ def _worker(claim: Claim, directory: Directory) -> WorkerId | None:
 
 
 def _is_known_to(claim: Claim, worker: WorkerId, directory: Directory) -> bool:
-    """Whether the worker is, was or is ordered to be of the provider whose device it is."""
-    now = directory.workers.get(worker)
-    return now is not None and claim.provider in ever(directory.spells[Passed.WORKER].get(worker, ()), now=now)
+    """Whether the worker is of the provider whose device it is, is ordered to be, or was: since she left, by her own device only."""
+    now, spells = directory.workers.get(worker), directory.spells[Passed.WORKER].get(worker, ())
+    if now is None or claim.provider not in ever(spells, now=now):
+        return False
+    day = care_day(claim.captured_at, zone=directory.zone)
+    if claim.provider == now or any(
+        s.provider == claim.provider and (s.until is None or day < s.until) for s in spells
+    ):
+        return True
+    device = directory.devices.get((claim.provider, claim.device))
+    return device is None or device.worker in {None, worker}
 
 
 def _customer(
@@ -167,18 +175,18 @@ def _customer(
 
 def _is_own(claim: Claim, customer_id: CustomerId, worker: WorkerId | None, directory: Directory) -> bool:
     """Whether a device of this provider may speak for the customer: theirs now, or on the day it is about (of a stay that began the
-    evening before, on that day), or passed on together with the worker who carries the old provider's phone."""
+    evening before, on that day); or of the same provider as the worker on such a day, where one of them has passed."""
     customer = directory.customers.get(customer_id)
-    if customer is None:
-        return False
+    if customer is None or customer.provider_id == claim.provider:
+        return customer is not None
     now, spells = customer.provider_id, directory.spells[Passed.CUSTOMER].get(customer_id, ())
-    if now == claim.provider or claim.provider not in ever(spells, now=now):
-        return now == claim.provider
+    if not spells and worker not in directory.spells[Passed.WORKER]:
+        return False
     day = care_day(claim.captured_at, zone=directory.zone)
     began = day if claim.kind is EventKind.CHECK_IN else day - timedelta(days=1)
-    if claim.provider in {provider_on(spells, day=one, now=now) for one in (began, day)}:
-        return True
-    return worker is not None and _worker_on(worker, day, directory) == provider_on(spells, day=day, now=now)
+    theirs = {one: provider_on(spells, day=one, now=now) for one in (began, day)}
+    together = worker is not None and any(_worker_on(worker, one, directory) == theirs[one] for one in theirs)
+    return together or claim.provider in theirs.values()
 
 
 def _worker_on(worker: WorkerId, day: date, directory: Directory) -> ProviderId | None:

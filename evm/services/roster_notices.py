@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from evm.domain.ids import WorkerId
 from evm.store import outbox, people
 from evm.store.outbox import DOWN, OutboxRow
 from evm.store.rosters import RosterRecord
@@ -19,18 +20,17 @@ def tell_workers(session: Session, *, record: RosterRecord, before: RosterRecord
     A row's address is `provider/device`; its body is protocol v1's run notice: `{"kind": "run", "v": 1, "version", "hash"}`.
     `version` is the second of publication, so that it rises for a device from one day's roster to the next."""
     was, becomes = _hashes(None if before is None else before.body), _hashes(record.body)
-    changed = {worker for worker in was.keys() | becomes.keys() if was.get(worker) != becomes.get(worker)}
+    changed = {WorkerId(worker) for worker in was.keys() | becomes.keys() if was.get(worker) != becomes.get(worker)}
     version = int(now.timestamp())
     rows = [
         OutboxRow(
             channel=DOWN,
             key=f"run:{device.provider}:{device.device}:{record.roster_id}",
             address=f"{device.provider}/{device.device}",
-            body={"kind": "run", "v": 1, "version": version, "hash": becomes.get(device.worker, _hash(()))},
+            body={"kind": "run", "v": 1, "version": version, "hash": becomes.get(device.worker or "", _hash(()))},
             created_at=now,
         )
-        for device in people.devices(session, provider_id=record.provider_id)
-        if device.worker in changed and device.revoked_at is None
+        for device in people.devices_carried(session, worker_ids=changed)
     ]
     outbox.add(session, rows=rows)
     return len(rows)

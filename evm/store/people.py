@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
@@ -15,6 +15,8 @@ from evm.store.people_rows import DeviceRow as DeviceRow  # noqa: PLC0414 -- par
 from evm.store.people_rows import customer_of, customer_values, device_of, worker_of, worker_values
 from evm.store.tables import people as t
 from evm.store.writes import bulk_insert
+
+WORKERS_A_STATEMENT: Final = 500
 
 
 def add_councils(session: Session, *, councils: Sequence[Council]) -> None:
@@ -230,6 +232,17 @@ def devices(
     if device_type is not None:
         query = query.where(t.devices.c.device_type == device_type)
     return tuple(device_of(row) for row in session.execute(query))
+
+
+def devices_carried(session: Session, *, worker_ids: Collection[WorkerId]) -> tuple[DeviceRow, ...]:
+    """Devices, not revoked, that these workers carry, of whatever provider: who has passed to another carries both for a while."""
+    wanted = sorted(set(worker_ids))
+    found: list[DeviceRow] = []
+    for start in range(0, len(wanted), WORKERS_A_STATEMENT):
+        some = wanted[start : start + WORKERS_A_STATEMENT]
+        query = select(t.devices).where(t.devices.c.worker_id.in_(some), t.devices.c.revoked_at.is_(None))
+        found += [device_of(row) for row in session.execute(query)]
+    return tuple(sorted(found, key=lambda one: (one.provider, one.device)))
 
 
 def devices_among(

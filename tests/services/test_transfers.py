@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from devices.calls import complete
+from devices.types import Decoded
 from evm.domain.billing.invoice import Verdict
 from evm.domain.contract import Contract
 from evm.domain.evidence import EventKind
@@ -135,11 +137,55 @@ def test_a_night_visit_over_the_midnight_is_the_old_providers(town: Session) -> 
     assert (happened(town, "night").provider, minutes_of(town, "night")) == (PROVIDER, 60)
 
 
+def test_after_the_day_only_her_own_old_phone_speaks_for_her(town: Session) -> None:
+    """Broken: any phone of the old provider could go on writing visits of a worker who left."""
+    passed(town)
+    said(town, *stay(at(6), device="p2", worker="w1"))
+    assert [row.evidence.worker for row in evidence.events(town)] == [None, None]
+
+
+def test_her_old_phone_also_counts_at_the_new_providers_other_customers(town: Session) -> None:
+    """Broken: on her first day a worker would have to know which customer came with her."""
+    people.add_customers(town, customers=[factories.customer("c9", provider_id=NEW, home=factories.home(900))])
+    passed(town)
+    said(town, *stay(at(6), tag="tag-c9"))
+    assert [row.evidence.customer for row in evidence.events(town)] == ["c9", "c9"]
+
+
+def test_a_worker_who_leaves_ends_the_last_evenings_stay_by_the_new_phone(town: Session) -> None:
+    """Broken: the last night at a customer who stays would be a forgotten check-out."""
+    night = factories.planned_visit(
+        "night", customer="c2", start=datetime(2026, 11, 4, 23, 30, tzinfo=UTC), minutes=60, rostered=("w1",)
+    )
+    plans.add_planned_visits(town, visits=[night])
+    people.add_devices(town, devices=[factories.device("p1", provider=NEW)])
+    passed(town)
+    came, went = stay(night.start, 60, tag="tag-c2")
+    said(town, came, replace(went, provider=NEW), now=MIDNIGHT + timedelta(hours=1))
+    reconciled(town)
+    assert (happened(town, "night").provider, minutes_of(town, "night")) == (PROVIDER, 60)
+    said(town, *stay(at(6), tag="tag-c2", provider=NEW))
+    assert [row.evidence.customer for row in evidence.events(town)][2:] == [None, None]
+
+
 def test_a_pin_typed_at_the_old_providers_line_is_still_hers(town: Session) -> None:
     """Broken: a worker who rings the number she knows would be nobody from the day on."""
     passed(town)
     said(town, *stay(at(5), worker=None, device="desk", worker_pin="1111"))
     assert [row.evidence.worker for row in evidence.events(town)] == ["w1", "w1"]
+
+
+def test_the_second_call_by_an_old_pin_ends_the_stay(town: Session) -> None:
+    """Broken: both calls would be check-ins, and the stay would have no end and no wage."""
+    line = "+441614960077"
+    people.add_customers(town, customers=[factories.customer("c8", provider_id=NEW, landlines=(line,))])
+    passed(town)
+    call = {"worker": None, "worker_pin": "1111", "line": line, "tag": None, "device": "landline"}
+    said(town, factories.claim(EventKind.CHECK_IN, at=at(5), **call))
+    second = Decoded(claim=factories.claim(EventKind.CHECK_IN, at=at(5, minutes=30), **call), payload=b"")
+    found = complete(town, decoded=second, now=at(5, minutes=30))
+    assert found is not None
+    assert found.claim.kind is EventKind.CHECK_OUT
 
 
 def test_late_evidence_of_the_last_day_still_pays_the_old_provider(town: Session) -> None:
