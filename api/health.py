@@ -20,10 +20,7 @@ from evm.store.database import reading_factory
 from evm.store.screens import service
 
 HUNG_SECONDS_MAX: Final = 60.0
-"""So long without anything finished, and the process has hung: its supervisor starts it anew (faults.md, 9)."""
-
-BEAT_SECONDS_MAX: Final = 30.0
-"""So long after its last beat a part is not ready any more."""
+"""So long without a turn of ingest, and the process has hung: its supervisor starts it anew (faults.md, 9). Pulses say it of themselves."""
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -116,23 +113,22 @@ class Health:
     @property
     def hung(self) -> bool:
         """Whether some part of the process has finished nothing for too long."""
-        return any(silent > HUNG_SECONDS_MAX for silent in self._silences().values())
+        return bool(self.why_not_live())
 
     def why_not_live(self) -> tuple[str, ...]:
         """What of the process has hung; empty when it lives."""
         return tuple(
             f"{name} has finished nothing for {silent:.0f} s"
-            for name, silent in self._silences().items()
-            if silent > HUNG_SECONDS_MAX
+            for name, (silent, patience) in self._silences().items()
+            if silent > patience
         )
 
     def why_not_ready(self) -> tuple[str, ...]:
         """What keeps it from doing its work now; empty when nothing does."""
-        found = list(self.why_not_live())
-        found += [
-            f"the last beat of {pulse.name} is {pulse.silent_seconds:.0f} s old"
-            for pulse in self._pulses
-            if BEAT_SECONDS_MAX < pulse.silent_seconds <= HUNG_SECONDS_MAX
+        found = [
+            f"{name} has finished nothing for {silent:.0f} s"
+            for name, (silent, patience) in self._silences().items()
+            if silent > patience / 2
         ]
         found += ["the broker feeds it nothing: no subscription stands" for c in self._clients if not c.subscribed]
         if not self._ask_database():
@@ -141,7 +137,7 @@ class Health:
 
     def exposition(self) -> bytes:
         """The metrics as Prometheus reads them."""
-        for name, silent in self._silences().items():
+        for name, (silent, _) in self._silences().items():
             self._silent.labels(part=name).set(silent)
         for pulse in self._pulses:
             self._beats.labels(pulse=pulse.name).set(pulse.beats)
@@ -149,10 +145,11 @@ class Health:
         self._answers.set(self._ask_database())
         return generate_latest(self.registry)
 
-    def _silences(self) -> dict[str, float]:
-        found = {pulse.name: pulse.silent_seconds for pulse in self._pulses}
+    def _silences(self) -> dict[str, tuple[float, float]]:
+        """How long each part has finished nothing, and how long it may."""
+        found = {pulse.name: (pulse.silent_seconds, pulse.patience_seconds) for pulse in self._pulses}
         if self._clients:
-            found["broker connection"] = max(client.silent_seconds for client in self._clients)
+            found["broker connection"] = max(c.silent_seconds for c in self._clients), HUNG_SECONDS_MAX
         return found
 
     def _ask_database(self) -> bool:

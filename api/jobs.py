@@ -4,6 +4,7 @@ Not the rules of any of them (evm.services, devices.downlink) and not the beat (
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -21,6 +22,9 @@ RECONCILED_AT_ONCE_MAX: Final = 50
 RECONCILED_A_BEAT_MAX: Final = 500
 PRICED_EVERY_BEATS: Final = 30
 PARTITIONS_EVERY_BEATS: Final = 3600
+PATIENCE_SECONDS: Final = MappingProxyType({"watch": 60.0, "notify": 120.0, "work": 900.0, "ingest": 60.0})
+"""How long a kind of jobs may take over one transaction before its process is held to have hung: a council's invoice takes its time."""
+
 SETTLE: Final = timedelta(seconds=60)
 """A visit reconciled so long ago is committed, or is never: longer than a transaction may stand (api.serve)."""
 

@@ -30,11 +30,13 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """The jobs in a thread of their own. `turns` is the progress a watchdog looks at; `failures` counts jobs that raised."""
+    """The jobs in a thread of their own. `turns` is the progress a watchdog looks at, and `patience_seconds` how long it waits for some;
+    `failures` counts jobs that raised."""
 
     jobs: Sequence[Job]
     name: str = "pulse"
     every_seconds: float = 1.0
+    patience_seconds: float = 60.0
     observe: Observe | None = None
     beats: int = 0
     turns: int = 0

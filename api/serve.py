@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from api.health import Health, HealthServer
 from api.jobs import sending_down, telling, watching, working
 from api.parts import Parts, open_parts
-from api.pulse import Job, Pulse
-from api.server import Server, embedded_broker, ingest_client, make_ingest, make_site
+from api.pulse import Job
+from api.server import Server, embedded_broker, ingest_client, make_ingest, make_site, pulse_of
 from api.settings import Settings
 from api.site_thread import TlsPair
 from evm.gateways.notify import gateway_of
@@ -36,8 +36,10 @@ SITE_PORT: Final = 8080
 CONNECT_SECONDS_MAX: Final = 5.0
 STOP_SECONDS_MAX: Final = 9.0
 IDLE_SECONDS_MAX: Final = 30
+SITE_IDLE_SECONDS_MAX: Final = 600
 LOCK_SECONDS_MAX: Final = 15
-"""How long a process's transaction may stand still, and wait for another's, before PostgreSQL ends it (faults.md, 36)."""
+"""How long a process's transaction may stand still, and wait for another's, before PostgreSQL ends it (faults.md, 36). The site's may think
+about a roster meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,8 @@ def run_part(*, part: Part, data: Path, database: str | None, broker: str, place
         settings = read_settings(data)
         parts = open_parts(data=data, database=database)
         parts.engine.dispose()  # connections from now on come with limits
-        end_frozen_holds(parts.engine, idle_seconds=IDLE_SECONDS_MAX, wait_seconds=LOCK_SECONDS_MAX)
+        idle_seconds = SITE_IDLE_SECONDS_MAX if part in ("all", "api") else IDLE_SECONDS_MAX
+        end_frozen_holds(parts.engine, idle_seconds=idle_seconds, wait_seconds=LOCK_SECONDS_MAX)
         health = Health(parts=parts)
         server = _health_server(health, places)
         running = _STARTERS[part](parts, settings, order, health)
@@ -151,7 +154,7 @@ def _start_ingest(parts: Parts, settings: Settings, order: Order, health: Health
             f"no broker answers ingest at {host}:{port} yet; trying on. Is it up, and does it know {order.name}? "
             "(Mosquitto: popback broker sync; the embedded one: the same --data)"
         )
-    down = health.pulse(Pulse(jobs=sending_down(parts, publish=client.publish), name="ingest"))
+    down = pulse_of("ingest", sending_down(parts, publish=client.publish), health=health)
     down.start()
     _say(f"ingest {order.name} at {host}:{port}")
 
@@ -175,7 +178,7 @@ def _start_work(parts: Parts, _settings: Settings, _order: Order, health: Health
 
 
 def _beating(name: str, jobs: tuple[Job, ...], health: Health) -> Running:
-    pulse = health.pulse(Pulse(jobs=jobs, name=name))
+    pulse = pulse_of(name, jobs, health=health)
     pulse.start()
     _say(name)
     return Running(stop=pulse.stop)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from api.health import Health, MeasuredIngest
-from api.jobs import sending_down, telling, watching, working
+from api.jobs import PATIENCE_SECONDS, sending_down, telling, watching, working
 from api.parts import Parts, wall_clock
-from api.pulse import Pulse, Pulses
+from api.pulse import Job, Pulse, Pulses
 from api.settings import Settings
 from api.site_certificate import check_certificate
 from api.site_thread import SiteThread, TlsPair
@@ -103,7 +103,12 @@ def pulses_of_all(parts: Parts, *, gateway: NotifyGateway, client: IngestClient,
         "work": working(parts),
         "ingest": sending_down(parts, publish=client.publish),
     }
-    return Pulses(pulses=tuple(health.pulse(Pulse(jobs=jobs, name=name)) for name, jobs in kinds.items()))
+    return Pulses(pulses=tuple(pulse_of(name, jobs, health=health) for name, jobs in kinds.items()))
+
+
+def pulse_of(name: str, jobs: tuple[Job, ...], *, health: Health) -> Pulse:
+    """The pulse of one kind of jobs, watched over."""
+    return health.pulse(Pulse(jobs=jobs, name=name, patience_seconds=PATIENCE_SECONDS[name]))
 
 
 def make_ingest(parts: Parts, settings: Settings, *, health: Health | None = None) -> Ingest:
