@@ -210,10 +210,10 @@ class Phone:
             return len(self._outbox.stored)
 
     @property
-    def _settled_count(self) -> int:
-        """Events that got an answer. When a posting adds none, the next one would add none either, and waits its time."""
+    def _mark(self) -> tuple[str | None, int]:
+        """The log's epoch and how many events got an answer. When a posting changes neither, the next one would not, and waits its time."""
         with self._lock:
-            return len(self._outbox.stored) + len(self._outbox.refused)
+            return self._outbox.epoch, len(self._outbox.stored) + len(self._outbox.refused)
 
     @property
     def refused(self) -> tuple[v1.RefusedItem, ...]:
@@ -372,9 +372,9 @@ class Phone:
 
     def _post(self) -> None:
         try:
-            before = -1
-            while self._settled_count > before and not self._link.ready and not self._closed:
-                before = self._settled_count
+            before: tuple[str | None, int] | None = None
+            while self._mark != before and not self._link.ready and not self._closed:
+                before = self._mark
                 if not self.post_pending():
                     break
         except (httpx.HTTPError, Refused) as error:
