@@ -47,8 +47,8 @@ def read_page(registry: Registry) -> Page:
     tests = [block for block in blocks if "def test_" in block]
     assert sources, f"{registry.page} shows no file to write"
     code = sources[0]
-    name = re.search(r'^NAME\b[^=]*= "([^"]+)"', code, re.MULTILINE)
-    assert name, f"{registry.page}: its example has no NAME"
+    name = re.search(registry.name, code, re.MULTILINE)
+    assert name, f"{registry.page}: its example has no name"
     path = re.search(rf"`{re.escape(registry.folder)}/([a-z0-9_<>]+)\.py`", words)
     assert path, f"{registry.page} names no file in {registry.folder}"
     stem = path.group(1).replace("<name>", name.group(1))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """`tuple_name` stands in `folder/__init__.py`; a file of the folder is a member if `mark` matches its text; each member's name is
-    its `NAME`. Its test is `tests/test_<file>.py`, or its quoted name in a file of `tests`. `page` says how to add one."""
+    its `NAME`, or what `name` finds in its text. Its test is `tests/test_<file>.py`, or its quoted name in a file of `tests`. `page` says how to add one."""
 
     kind: str
     folder: str
@@ -20,6 +20,7 @@ class Registry:
     mark: str
     tests: str
     page: str
+    name: str = r'^NAME\b[^=]*= "([^"]+)"'
 
     def tuple_file(self, root: Path) -> Path:
         return root / self.folder / "__init__.py"
@@ -66,6 +67,15 @@ REGISTRIES = (
         tests="tests/rostering",
         page="docs/reference.md",
     ),
+    Registry(
+        kind="import",
+        folder="evm/services/imports/kinds",
+        tuple_name="KINDS",
+        mark=r"^    def take\(",
+        tests="tests/services/imports",
+        page="docs/add-an-import.md",
+        name=r'^    name: str = "([^"]+)"',
+    ),
 )
 
 
@@ -74,7 +84,7 @@ def members(registry: Registry, *, root: Path = ROOT) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted((root / registry.folder).glob("*.py")):
         text = path.read_text(encoding="utf-8")
-        name = re.search(r'^NAME\b[^=]*= "([^"]+)"', text, re.MULTILINE)
+        name = re.search(registry.name, text, re.MULTILINE)
         if path.name != "__init__.py" and re.search(registry.mark, text, re.MULTILINE):
             found[name.group(1) if name else f"{path.name} without NAME"] = path.stem
     return found
