@@ -36,6 +36,8 @@ PAGES = [
     "/findings?kind=worker",
     "/rosters",
     "/rosters/r-1",
+    "/localities",
+    "/imports",
     "/nowhere",
 ]
 
