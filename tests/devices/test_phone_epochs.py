@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from devices.challenges import ChallengeKey
 from devices.ingest import Ingest
 from devices.messages import v1
 from devices.messages.v1 import RefusedItem, StoredItem
@@ -16,9 +17,12 @@ from devices.phone import Phone
 from devices.phone.fallback import Fallback, envelopes
 from devices.phone.outbox import Entry, Outbox
 from devices.phone.texts import uuid7
-from evm.domain.evidence import EventKind
+from evm.domain.evidence import EventKind, Grade, Method
 from evm.domain.policy import Policy
+from evm.domain.visit import Attendance
+from evm.services import reconcile
 from evm.services.epochs import open_epoch
+from evm.store import visits
 from evm.store.database import open_engine, session_factory
 from tests.databases import MakeDatabase
 from tests.devices.conftest import Town, numbered_challenges, seed_town
@@ -178,3 +182,82 @@ def test_a_phone_that_only_has_http_sends_again_what_a_restore_lost(
     assert phone.stored_count == 61
     phone.close()
     engine.dispose()
+
+
+def test_visits_minutes_and_grades_are_the_same_after_the_phone_has_sent_again(
+    town: Town, make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken if a restore costs a care worker minutes that were proved, because the server heard of them again only in the evening."""
+    where = town
+
+    def post(_self: Fallback, messages: Sequence[bytes]) -> v1.Receipt:
+        body = b"[" + b",".join(messages) + b"]"
+        return where.take(*(received(message, channel="http", topic="") for message in envelopes(body)))
+
+    monkeypatch.setattr(Fallback, "post", post)
+    key = ChallengeKey.of(password="the same after a restore")
+    clock = town.clock
+    where.ingest = ingest_of(where, key)
+    phone = Phone(
+        directory=tmp_path,
+        provider="kindly",
+        device="p1",
+        worker="w1",
+        host="127.0.0.1",
+        port=1,
+        password="x",
+        clock=clock,
+        monotonic_ms=lambda: int((clock.now - NINE).total_seconds() * 1000),
+        rng=random.Random(1),
+        boot_id="boot-1",
+        fallback_url="https://visits.example.org",
+    )
+    phone._network.start()
+    day: list[tuple[int, EventKind, str | None]] = [
+        (0, EventKind.HEARTBEAT, None),
+        (5, EventKind.CHECK_IN, "tag-c1"),
+        (35, EventKind.CHECK_OUT, "tag-c1"),
+        (50, EventKind.CHECK_IN, "tag-c2"),
+        (80, EventKind.CHECK_OUT, "tag-c2"),
+    ]
+    for minute, kind, tag in day:
+        clock.now = NINE + timedelta(minutes=minute)
+        phone.record(kind, method=Method.NFC if tag else Method.MANUAL, tag=tag)
+        phone.post_pending()
+    whole = attendances(where)
+    assert [(a.payable_seconds, a.grade_time) for a in whole] == [(1800, Grade.A), (1800, Grade.A)]
+    engine = open_engine(url=make_database())
+    with session_factory(engine).begin() as session:
+        seed_town(session)
+        open_epoch(session, now=clock.now, token="aa")
+    restored = session_factory(engine)
+    where = Town(sessions=restored, clock=clock, ingest=town.ingest)
+    where.ingest = ingest_of(where, key)
+    clock.now = NINE + timedelta(hours=9)
+    phone.record(EventKind.HEARTBEAT)
+    while phone.post_pending():
+        pass
+    assert attendances(where) == whole
+    phone.close()
+    engine.dispose()
+
+
+def ingest_of(town: Town, key: ChallengeKey) -> Ingest:
+    return Ingest(
+        sessions=town.sessions,
+        clock=town.clock,
+        policy=Policy(),
+        new_challenge=numbered_challenges(),
+        challenge_key=key,
+    )
+
+
+def attendances(town: Town) -> list[Attendance]:
+    """What the day's evidence comes to, in order of time."""
+    with town.sessions.begin() as session:
+        while reconcile.run_pending(session, now=town.clock.now, policy=Policy()):
+            pass
+    with town.sessions() as session:
+        found = visits.newest(session, since_day=NINE.date(), until_day=NINE.date() + timedelta(days=1))
+    slots = [slot.attendance for visit in found for slot in visit.slots if slot.attendance is not None]
+    return sorted(slots, key=lambda one: str(one.start))
