@@ -21,6 +21,7 @@ from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.matching import Candidate, Opening, Slots, match
 from evm.domain.occurrences import is_away
 from evm.domain.outcomes import outcome_of, overlap_seconds_of
+from evm.domain.overlaps import SamePerson, with_overlaps
 from evm.domain.people import TravelMode
 from evm.domain.period import Period, care_day, ends_at
 from evm.domain.place import Home
@@ -54,6 +55,7 @@ def reconcile(
     modes: Mapping[WorkerId, TravelMode] = MappingProxyType({}),
     lines: Mapping[CustomerId, Collection[str]] = MappingProxyType({}),
     absences: Sequence[Absence] = (),
+    same_person: SamePerson = MappingProxyType({}),
     customers: frozenset[CustomerId] | None = None,
     now: datetime | None = None,
 ) -> tuple[Visit, ...]:
@@ -61,13 +63,15 @@ def reconcile(
 
     `evidence` holds every event of every worker who appears at these customers, so that overlaps and caps are seen, and with a day
     to spare at both ends, as `plan` does: a stay may cross midnight, and the next planned visit closes the window of the one before.
-    Keep the care days you asked for. For couples on one landline give both customers' plans and `lines`. Slots nobody came to are
-    missed once `now` is past their deadline; without `now` they stay pending."""
+    Keep the care days you asked for. For couples on one landline give both customers' plans and `lines`. `same_person`: workers of several
+    providers who are one human being, whose evidence is there too. Slots nobody came to are missed once `now` is past their deadline;
+    without `now` they stay pending."""
     current = _current(plan)
     wanted = customers if customers is not None else frozenset(visit.customer_id for visit in current)
     events = distinct(evidence)
     stays = stays_of(evidence=events, homes=homes, modes=modes, policy=policy)
     stays = split_couples(stays=stays, plan=current, lines=lines, policy=policy)
+    stays = with_overlaps(stays=stays, same=same_person, policy=policy)
     visits: list[Visit] = []
     for file in _files(wanted, current, stays, events, absences):
         visits += _visits_of(file, policy, now)

@@ -2,7 +2,7 @@
 Not the rules (evm.domain.reconcile). Any number of runs over the same facts writes nothing new."""
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from evm.domain.visit import Visit
 from evm.services.provider_days import customers_served, with_their_provider
 from evm.services.reclassify import reclassify
 from evm.store import evidence as log
-from evm.store import holds, ingest_state, people, plans, visits
+from evm.store import feeds, holds, ingest_state, people, plans, visits
 from evm.store.evidence import Presence
 from evm.store.savepoint import Done, attempt
 
@@ -46,6 +46,7 @@ class _Facts:
     modes: dict[WorkerId, TravelMode]
     lines: dict[CustomerId, tuple[str, ...]]
     absences: tuple[Absence, ...]
+    same_person: dict[WorkerId, frozenset[WorkerId]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,26 +163,41 @@ def _with_neighbours(session: Session, pairs: Collection[CustomerDay], policy: P
     for day, customers in _by_day(pairs):
         window = _window(day, day + timedelta(days=1), policy)
         workers = log.workers_at(session, customer_ids=customers, since=window.start, until=window.end)
-        seen = log.presence(session, worker_ids=workers, since=window.start, until=window.end)
+        same = feeds.same_persons(session, worker_ids=workers)
+        everybody = workers.union(*same.values())
+        seen = log.presence(session, worker_ids=everybody, since=window.start, until=window.end)
         found |= {
             (customer, care_day(at, zone=policy.zone))
-            for customer, at in _beside(seen, customers, _touching(day, policy), policy)
+            for customer, at in _beside(_by_person(seen, same), customers, _touching(day, policy), policy)
         }
     return found
+
+
+def _by_person(seen: Iterable[Seen], same: Mapping[WorkerId, Collection[WorkerId]]) -> Iterable[Seen]:
+    """By worker and instant as they come; workers who are one person by that person."""
+    if not same:
+        return seen
+    named = [((min([worker, *same.get(worker, ())]), customer, at), kind) for (worker, customer, at), kind in seen]
+    return sorted(named, key=lambda one: (one[0][0], one[0][2]))
 
 
 def _beside(
     seen: Iterable[Seen], customers: frozenset[CustomerId], touching: Period, policy: Policy
 ) -> Iterable[tuple[CustomerId, datetime]]:
     """Events at other customers that one of these customers' can bear on, in some worker's day: those next to it, the check-in before
-    it whatever check-outs lie between (a check-in caps the stay before it), and those so near on both sides of it that they would be
-    one stay's repetitions but for it."""
+    it whatever check-outs lie between (a check-in caps the stay before it), those so near on both sides of it that they would be
+    one stay's repetitions but for it, and those of stays that overlap the one it opens or closes."""
     near = timedelta(minutes=policy.same_stay_minutes_max)
     for _, events in groupby(seen, key=lambda one: one[0][0]):
         row = list(events)
         for place, ((_, customer, at), _) in enumerate(row):
             if customer in customers and at in touching:
-                reached = {*_next_to(row, place), *_before(row, place), *_around(row, place, near)}
+                reached = {
+                    *_next_to(row, place),
+                    *_before(row, place),
+                    *_around(row, place, near),
+                    *_overlapping(row, place),
+                }
                 yield from (other for other in reached if other[0] != customer)
 
 
@@ -211,10 +227,33 @@ def _around(row: Sequence[Seen], place: int, near: timedelta) -> Iterable[tuple[
     return [found for found in (*earlier, *later) if found[0] in both]
 
 
+def _overlapping(row: Sequence[Seen], place: int) -> Iterable[tuple[CustomerId, datetime]]:
+    """What lies between this event and its pair at the same customer, and the check-ins of stays that had begun elsewhere and not ended by
+    then."""
+    (_, here, _), kind = row[place]
+    before = list(islice(reversed(row), len(row) - place, None))
+    if kind is EventKind.CHECK_OUT:
+        within = list(takewhile(lambda seen: seen[0][1] != here, before))
+        within = within if len(within) < len(before) else []
+    else:
+        after = row[place + 1 :]
+        within = list(takewhile(lambda seen: seen[0][1] != here, after))
+        within = within if len(within) < len(after) else []
+    last: dict[CustomerId, Seen] = {}
+    for seen in before:
+        last.setdefault(seen[0][1], seen)
+    begun = [seen for seen in last.values() if seen[1] is EventKind.CHECK_IN and seen[0][1] != here]
+    return [one[1:] for one, _ in (*within, *begun)]
+
+
 def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day: date, policy: Policy) -> _Facts:
     window = _window(day, day + timedelta(days=1), policy)
     workers = log.workers_at(session, customer_ids=customers, since=window.start, until=window.end)
-    events = log.evidence_for(session, customer_ids=customers, worker_ids=workers, since=window.start, until=window.end)
+    same = feeds.same_persons(session, worker_ids=workers)
+    everybody = workers.union(*same.values())
+    events = log.evidence_for(
+        session, customer_ids=customers, worker_ids=everybody, since=window.start, until=window.end
+    )
     named = customers | {e.customer for e in events if e.customer is not None}
     return _Facts(
         plan=plans.planned_visits(
@@ -225,6 +264,7 @@ def _facts_of_customers(session: Session, customers: frozenset[CustomerId], day:
         modes=people.modes(session, worker_ids={e.worker for e in events if e.worker is not None}),
         lines=people.landlines(session, customer_ids=customers),
         absences=plans.absences(session, customer_ids=customers, since=window.start, until=window.end),
+        same_person=same,
     )
 
 
@@ -239,6 +279,12 @@ def _facts_of_provider(
     window = _window(since_day, until_day, policy)
     events = log.evidence_for(session, customer_ids=homes, since=window.start, until=window.end)
     passed = {e.worker for e in events if e.worker is not None} - modes.keys()
+    same = feeds.same_persons(session, worker_ids=modes.keys() | passed)
+    others: frozenset[WorkerId] = frozenset[WorkerId]().union(*same.values()) - modes.keys() - passed
+    if others:
+        theirs = log.evidence_for(session, worker_ids=others, since=window.start, until=window.end)
+        known = {(e.provider, e.device, e.event_id, e.sha256) for e in events}
+        events += tuple(e for e in theirs if (e.provider, e.device, e.event_id, e.sha256) not in known)
     return _Facts(
         plan=plans.planned_visits(
             session,
@@ -251,6 +297,7 @@ def _facts_of_provider(
         modes=modes | people.modes(session, worker_ids=passed),
         lines=people.landlines(session, customer_ids=homes),
         absences=plans.absences(session, customer_ids=homes, since=window.start, until=window.end),
+        same_person=same,
     )
 
 
@@ -270,6 +317,7 @@ def _reconcile(
         modes=facts.modes,
         lines=facts.lines,
         absences=facts.absences,
+        same_person=facts.same_person,
         customers=customers,
         now=now,
     )

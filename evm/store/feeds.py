@@ -104,11 +104,23 @@ def set_persons(session: Session, *, persons: Mapping[WorkerId, str], now: datet
 
 
 def same_persons(session: Session, *, worker_ids: Collection[WorkerId]) -> dict[WorkerId, frozenset[WorkerId]]:
-    """Of these workers those who are known to be the same human being as workers of other providers: by the digest that was stated, or
-    by one telephone number. Each with the others."""
+    """Of these workers, and of those found so, who are known to be the same human being as workers of other providers: by the digest that
+    was stated, or by one telephone number. Each with all the others; people with one provider only are absent."""
+    found: dict[WorkerId, frozenset[WorkerId]] = {}
+    asked: set[WorkerId] = set()
+    asking = set(worker_ids)
+    while asking:
+        for worker, other in _same_pairs(session, asking):
+            together = found.get(worker, frozenset({worker})) | found.get(other, frozenset({other}))
+            found.update(dict.fromkeys(together, together))
+        asked |= asking
+        asking = found.keys() - asked
+    return {worker: together - {worker} for worker, together in found.items()}
+
+
+def _same_pairs(session: Session, worker_ids: Collection[WorkerId]) -> Iterator[tuple[WorkerId, WorkerId]]:
     own, other = care_workers.alias("own"), care_workers.alias("other")
     one, two = worker_persons.alias("one"), worker_persons.alias("two")
-    pairs: list[tuple[str, str]] = []
     for some in _chunks(worker_ids):
         by_phone = (
             select(own.c.worker_id, other.c.worker_id)
@@ -121,11 +133,8 @@ def same_persons(session: Session, *, worker_ids: Collection[WorkerId]) -> dict[
             .where(one.c.worker_id.in_(some), two.c.worker_id != one.c.worker_id)
         )
         for query in (by_phone, by_digest):
-            pairs += [(row[0], row[1]) for row in session.execute(query)]
-    found: dict[WorkerId, set[WorkerId]] = {}
-    for worker, same in pairs:
-        found.setdefault(WorkerId(worker), set()).add(WorkerId(same))
-    return {worker: frozenset(same) for worker, same in found.items()}
+            for row in session.execute(query):
+                yield WorkerId(row[0]), WorkerId(row[1])
 
 
 def known_ids(

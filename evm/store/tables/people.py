@@ -68,7 +68,7 @@ care_workers = Table(
     Column("latitude", Float, nullable=False),
     Column("longitude", Float, nullable=False),
     Column("gender", String(10), nullable=False),
-    Column("phone", String(20)),
+    Column("phone", String(20), index=True),
     Column("mode", String(10), nullable=False),
     Column("languages", JSON, nullable=False),
     Column("skills", JSON, nullable=False),

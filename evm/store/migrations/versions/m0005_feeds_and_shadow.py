@@ -15,10 +15,11 @@ ID = sa.String(length=64)
 INDEX_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LOGS = ("provider_monitoring", "shadow_terms")
 MEANT = "ix_invoice_lines_meant"
+PHONE = "ix_care_workers_phone"
 
 
 def upgrade() -> None:
-    """Seven tables and two columns of invoice lines."""
+    """Seven tables, two columns of invoice lines, and an index by which one person with two providers is found."""
     _refs()
     _claims()
     _feeds()
@@ -28,10 +29,12 @@ def upgrade() -> None:
     op.add_column("invoice_lines", sa.Column("meant_visit_id", ID, nullable=True))
     op.add_column("invoice_lines", sa.Column("claim_row", sa.Integer(), nullable=True))
     op.create_index(MEANT, "invoice_lines", ["meant_visit_id", "slot"])
+    op.create_index(PHONE, "care_workers", ["phone"])
 
 
 def downgrade() -> None:
     """Back to the fourth schema; what these tables and columns held is not kept."""
+    op.drop_index(PHONE, table_name="care_workers")
     op.drop_index(MEANT, table_name="invoice_lines")
     op.drop_column("invoice_lines", "claim_row")
     op.drop_column("invoice_lines", "meant_visit_id")
