@@ -98,8 +98,8 @@ def _said(engine: Engine) -> dict[str, Any]:
 def _opened(
     data: Path, database: str | None, *, prepare: Callable[[Engine], object] = db.schema_revision
 ) -> Iterator[Engine]:
-    url = database_url(data=data, database=database)
     try:
+        url = database_url(data=data, database=database)
         if database is None:
             data.mkdir(parents=True, exist_ok=True)
         engine = open_database(url, prepare=prepare)

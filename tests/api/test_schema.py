@@ -95,3 +95,15 @@ def test_roles_are_printed_and_applied_and_a_server_of_that_role_starts(database
             connection.exec_driver_sql(f"DROP OWNED BY {role}")
             connection.exec_driver_sql(f"DROP ROLE {role}")
     engine.dispose()
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("check",), ("downgrade", "--to", "0001", "--yes"), ("roles",)])
+@pytest.mark.parametrize(
+    "database", ["rubbish", "file:/nowhere/at/all", "mysql://u@h/x", "sqlite:////nowhere/at/all.db"]
+)
+def test_a_database_that_cannot_be_opened_ends_in_one_sentence(command: tuple[str, ...], database: str) -> None:
+    """A traceback says nothing to an operator, and may show a password."""
+    code, _, said = popback(*command, "--database", database)
+    assert code == 2
+    assert said.startswith("popback: ")
+    assert len(said.splitlines()) == 1
