@@ -1,10 +1,11 @@
 """`popback chaos …`: kill parts in mid-work and count. Not the killing itself (simulations.chaos)."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from api.commands.options import AsJson, BrokerKind, emit
+from api.commands.options import AsJson, BrokerKind, emit, refuse
 
 ChaosDatabase = Annotated[str, typer.Option(help="sqlite (a fresh file) or the SQLAlchemy URL of an empty database.")]
 chaos_app = typer.Typer(no_args_is_help=True, help="Kill parts of popback in mid-work and count what was lost.")
@@ -22,7 +23,7 @@ def chaos_ingest(
     """SIGKILL ingest and the broker while phones send; nothing may be lost or doubled."""
     from simulations.chaos import ingest
 
-    emit(ingest.run(kills=kills, events=events, broker=broker, database=database), as_json=as_json)
+    _run(lambda: ingest.run(kills=kills, events=events, broker=broker, database=database), database, as_json=as_json)
 
 
 @chaos_app.command("alerts")
@@ -35,7 +36,7 @@ def chaos_alerts(
     """SIGKILL the watch and the notifier while deadlines fall due; every alert must come exactly once."""
     from simulations.chaos import alerts
 
-    emit(alerts.run(kills=kills, database=database), as_json=as_json)
+    _run(lambda: alerts.run(kills=kills, database=database), database, as_json=as_json)
 
 
 @chaos_app.command("processes")
@@ -50,4 +51,32 @@ def chaos_processes(
     """Two of every part at once; SIGKILL any of them, the broker or a database connection: nothing lost, doubled, missed or left stale."""
     from simulations.chaos import processes
 
-    emit(processes.run(kills=kills, events=events, broker=broker, database=database), as_json=as_json)
+    _run(lambda: processes.run(kills=kills, events=events, broker=broker, database=database), database, as_json=as_json)
+
+
+def _run(run: Callable[[], dict[str, Any]], database: str, *, as_json: bool) -> None:
+    """Print what the run found; what keeps it from running, or from going on, ends in a sentence."""
+    _check(database)
+    try:
+        emit(run(), as_json=as_json)
+    except RuntimeError as error:  # mosquitto is not installed; or nothing moves any more
+        refuse(str(error))
+
+
+def _check(database: str) -> None:
+    """Refuse a database that cannot be used, or that holds anything: its contents would be mixed with the run's."""
+    if database == "sqlite":
+        return
+    from api.parts import PartsRefused, open_database
+    from evm.store import people
+    from evm.store.database import session_factory
+
+    try:
+        engine = open_database(database)
+    except PartsRefused as refused:
+        refuse(f"--database: {refused}")
+    with session_factory(engine)() as session:
+        is_empty = not people.councils(session)
+    engine.dispose()
+    if not is_empty:
+        refuse("--database is not empty: name a database of its own for this run, new for each (CREATE DATABASE chaos)")

@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import text
@@ -172,3 +173,10 @@ def test_where_to_listen_is_refused_in_a_sentence_when_it_cannot_be(tmp_path: Pa
         assert process.returncode in (1, 2)
         assert "Traceback" not in said
         assert words in said
+
+
+def test_every_part_stands_in_the_reference_with_what_is_missing_without_it() -> None:
+    """Broken when a part can be started that no page explains, or a page names one that cannot."""
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    table = page.split("## Processes")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(get_args(serve.Part)) - {"all"}
