@@ -36,6 +36,7 @@ PAGES = [
     "/findings?kind=worker",
     "/rosters",
     "/rosters/r-1",
+    "/exports",
     "/localities",
     "/imports",
     "/nowhere",
@@ -104,6 +105,20 @@ def test_from_the_first_page_to_the_evidence_of_a_missed_visit(open_page: OpenPa
     expect(page.get_by_role("heading", name="Customer c3")).to_be_visible()
     page.get_by_role("link", name="Missed visit, 10:30").click()
     expect(page.get_by_role("heading", name="Missed visit")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_branch_takes_its_payroll_away(open_page: OpenPage, size: str) -> None:
+    """Broken: the payroll clerk's file could be had from the command line only."""
+    page = open_page(size=size, who="branch")
+    page.goto("/exports")
+    section = page.get_by_role("region", name="Payroll, a line each care worker")
+    section.get_by_label("First day").fill("2026-11-02")
+    section.get_by_label("Last day").fill("2026-11-08")
+    with page.expect_download() as waiting:
+        section.get_by_role("button", name="Download").click()
+    assert waiting.value.suggested_filename == "payroll-2026-11-02-2026-11-08.csv"
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("scripts", [True, False])
