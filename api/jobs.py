@@ -15,11 +15,12 @@ from devices import downlink
 from devices.downlink import Publish
 from evm.domain.period import care_day
 from evm.gateways.notify import NotifyGateway
-from evm.services import invoice, notify, popback, price, reconcile, transfers, watch
+from evm.services import invoice, notify, plan_following, popback, price, reconcile, transfers, watch
 from evm.store import locks, partitions, people, uploads
 
 RECONCILED_AT_ONCE_MAX: Final = 50
 RECONCILED_A_BEAT_MAX: Final = 500
+PLANS_A_BEAT_MAX: Final = 100
 PRICED_EVERY_BEATS: Final = 30
 PARTITIONS_EVERY_BEATS: Final = 3600
 PATIENCE_SECONDS: Final = MappingProxyType({"watch": 60.0, "notify": 120.0, "work": 900.0, "ingest": 60.0})
@@ -90,6 +91,15 @@ def working(parts: Parts) -> tuple[Job, ...]:
                 return
             yield done
 
+    def follow_task_plans() -> Iterator[int]:
+        for step in (plan_following.follow, plan_following.unroll):
+            for _ in range(PLANS_A_BEAT_MAX // plan_following.CUSTOMERS_AT_ONCE):
+                with parts.sessions.begin() as session:
+                    done = step(session, now=parts.clock(), policy=parts.policy)
+                if not done:
+                    break
+                yield done
+
     def answer_popbacks(session: Session, now: datetime) -> object:
         return popback.answer_pending(session, now=now, policy=parts.policy)
 
@@ -115,6 +125,7 @@ def working(parts: Parts) -> tuple[Job, ...]:
     return (
         _job(parts, "transfers", apply_transfers_due, every_beats=PRICED_EVERY_BEATS),
         Job(name="reconcile", run=reconcile_queued),
+        Job(name="follow task plans", run=follow_task_plans),
         _job(parts, "answer pop-backs", answer_popbacks),
         _job(parts, "judge claims", judge_claims_received),
         _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),

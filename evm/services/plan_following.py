@@ -1,10 +1,10 @@
-"""Planned visits follow the task plans that were taken in, customer by customer, and providers' plans are unrolled day by day. Not the
-unrolling itself (evm.services.plan) and not when it is done (api.jobs).
+"""Planned visits follow the task plans that were taken in, and those plans are unrolled day by day: a few customers a transaction, so that
+check-ins are stored meanwhile. Not the unrolling itself (evm.services.plan) and not when it is done (api.jobs).
 
-A row asks for it, so that a crash between taking a file in and following it loses nothing. Only providers whose plans came in by a file are
+A row asks for it, so that a crash between taking a file in and following it loses nothing. Only customers whose plan came in by a file are
 unrolled here."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from evm.store import imports
 
 DAYS_AHEAD: Final = 35
 """Visits are planned five weeks ahead: a roster's four and one in which to change a plan."""
-CUSTOMERS_AT_ONCE: Final = 50
+CUSTOMERS_AT_ONCE: Final = 25
 
 
 def follow(session: Session, *, now: datetime, policy: Policy, customers_max: int = CUSTOMERS_AT_ONCE) -> int:
@@ -45,20 +45,18 @@ def follow(session: Session, *, now: datetime, policy: Policy, customers_max: in
     return len(waiting)
 
 
-def unroll(session: Session, *, now: datetime, policy: Policy) -> int:
-    """Unroll one provider's task plans to five weeks ahead, if they are not yet; how many planned visits are new."""
-    until = care_day(now, zone=policy.zone) + timedelta(days=DAYS_AHEAD)
-    found = imports.take_horizon(session, before=until)
-    if found is None:
-        return 0
-    provider_id, since = found
-    made = plan.materialise(
-        session, provider_id=provider_id, since_day=_from(since, now, policy), until_day=until, policy=policy
-    )
-    imports.set_horizon(session, provider_id=provider_id, until_day=until)
-    return made
-
-
-def _from(since: date, now: datetime, policy: Policy) -> date:
-    """Days that have gone by while nothing ran are not planned after the fact."""
-    return max(since, care_day(now, zone=policy.zone))
+def unroll(session: Session, *, now: datetime, policy: Policy, customers_max: int = CUSTOMERS_AT_ONCE) -> int:
+    """Unroll up to `customers_max` customers' task plans to five weeks ahead, where they are not yet; how many customers that were."""
+    today = care_day(now, zone=policy.zone)
+    until = today + timedelta(days=DAYS_AHEAD)
+    behind = imports.take_horizons(session, before=until, limit=customers_max)
+    for since in sorted(set(behind.values())):
+        plan.materialise(
+            session,
+            customer_ids=[customer_id for customer_id, day in behind.items() if day == since],
+            since_day=max(since, today),  # days that went by while nothing ran are not planned after the fact
+            until_day=until,
+            policy=policy,
+        )
+    imports.set_horizons(session, customer_ids=behind, until_day=until)
+    return len(behind)

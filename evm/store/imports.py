@@ -115,23 +115,25 @@ def plans_waiting(session: Session) -> int:
     return session.execute(select(func.count()).select_from(t.plans_to_follow)).scalar_one()
 
 
-def keep_unrolled(session: Session, *, provider_ids: Collection[ProviderId], until_day: date) -> None:
-    """Have these providers' task plans unrolled every day from now on; those that are already stay as they are."""
-    rows = [{"provider_id": provider_id, "until_day": until_day} for provider_id in sorted(set(provider_ids))]
+def keep_unrolled(session: Session, *, customer_ids: Collection[CustomerId], until_day: date) -> None:
+    """Have these customers' task plans unrolled every day from now on; those that are already stay as they are."""
+    rows = [{"customer_id": customer_id, "until_day": until_day} for customer_id in sorted(set(customer_ids))]
     if rows:
         session.connection().execute(insert_new(session, t.plan_horizons), rows)
 
 
-def take_horizon(session: Session, *, before: date) -> tuple[ProviderId, date] | None:
-    """A provider whose task plans are unrolled to a day before `before` only, and that day; None when there is none. Locked on
-    PostgreSQL, so that one process at a time unrolls a provider's."""
+def take_horizons(session: Session, *, before: date, limit: int) -> dict[CustomerId, date]:
+    """Up to `limit` customers whose task plans are unrolled to a day before `before` only, and that day. Locked on PostgreSQL, so that
+    one process at a time unrolls a customer's."""
     c = t.plan_horizons.c
-    query = select(t.plan_horizons).where(c.until_day < before).order_by(c.provider_id).limit(1)
-    row = session.execute(query.with_for_update(skip_locked=True)).first()
-    return None if row is None else (ProviderId(row.provider_id), row.until_day)
+    query = select(t.plan_horizons).where(c.until_day < before).order_by(c.until_day, c.customer_id).limit(limit)
+    rows = session.execute(query.with_for_update(skip_locked=True))
+    return {CustomerId(row.customer_id): row.until_day for row in rows}
 
 
-def set_horizon(session: Session, *, provider_id: ProviderId, until_day: date) -> None:
-    """Record how far a provider's task plans are unrolled."""
+def set_horizons(session: Session, *, customer_ids: Collection[CustomerId], until_day: date) -> None:
+    """Record how far these customers' task plans are unrolled."""
     c = t.plan_horizons.c
-    session.execute(update(t.plan_horizons).where(c.provider_id == provider_id).values(until_day=until_day))
+    session.execute(
+        update(t.plan_horizons).where(c.customer_id.in_(sorted(set(customer_ids)))).values(until_day=until_day)
+    )

@@ -34,6 +34,6 @@ plans_to_follow = Table(
 plan_horizons = Table(
     "plan_horizons",
     metadata,
-    Column("provider_id", Id, ForeignKey("providers.provider_id"), primary_key=True),
-    Column("until_day", Date, nullable=False),  # task plans are unrolled before this day
+    Column("customer_id", Id, ForeignKey("customers.customer_id"), primary_key=True),
+    Column("until_day", Date, nullable=False, index=True),  # the task plan is unrolled before this day
 )

@@ -1,11 +1,16 @@
 """Packages, task plans, agreements and absences: versions, what follows from them, and bad-input rows 75, 76, 78, 81, 82 and 83."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.jobs import working
+from api.parts import Parts
 from evm.domain.ids import CustomerId
 from evm.domain.plan import Absence, AbsenceKind, Outcome, Risk, SupportPlan, Task, VisitPattern
 from evm.domain.policy import Policy
@@ -411,3 +416,13 @@ def test_visits_of_a_spell_have_no_open_deadline(town, tmp_path):
     taken(town, tmp_path, "absences", ABSENCES + "c1,hospital,2026-11-30,2026-12-07\n")
     with town() as session:
         assert not deadlines.open_deadlines_of(session, visit_ids=ids)
+
+
+def test_the_standing_work_follows_plans_that_came_in(town, tmp_path):
+    """A file would be taken in, and nobody would ever be planned a visit."""
+    parts = SimpleNamespace(sessions=town, clock=lambda: NOW, policy=Policy())
+    taken(town, tmp_path, "task_plans", PLANS + BREAKFAST)
+    (job,) = [job for job in working(cast("Parts", parts)) if job.name == "follow task plans"]
+    assert list(cast("Iterator[int]", job.run())) == [1, 1]
+    assert len(visits(town)) == 7
+    assert list(cast("Iterator[int]", job.run())) == []

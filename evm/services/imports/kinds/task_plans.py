@@ -158,7 +158,7 @@ class TaskPlans:
         today = care_day(context.now, zone=context.policy.zone)
         since = {plan.customer_id: max(plan.effective_from, today) for plan in chunk.new}
         imports.queue_plans(session, since=since, now=context.now)
-        imports.keep_unrolled(session, provider_ids=chunk.providers, until_day=today)
+        imports.keep_unrolled(session, customer_ids=since, until_day=today)
         return taken
 
     def finish(self, session: Session, *, context: Context) -> tuple[RowError, ...]:
@@ -194,7 +194,6 @@ class _Chunk:
         self._agreements = {each: money.agreements(session, provider_id=each) for each in sorted(providers)}
         self._taken: set[str] = set()
         self.new: list[TaskPlan] = []
-        self.providers: set[ProviderId] = set()
 
     def take(self, rows: Sequence[Row]) -> list[Taken]:
         """One customer's rows."""
@@ -232,7 +231,6 @@ class _Chunk:
         if any(not error.warning for error in wrong):
             return _rejected(rows, {row.number: [one for one in wrong if one.row == row.number] for row in rows})
         self.new.append(plan)
-        self.providers.add(customer.provider_id)
         before = {one.slot_name: one for one in standing[-1].patterns} if standing else {}
         warnings = (*wrong, *self._over_budget(rows[0].number, customer, plan))
         return [

@@ -45,13 +45,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "plan_horizons",
-        sa.Column("provider_id", sa.String(64), nullable=False),
+        sa.Column("customer_id", sa.String(64), nullable=False),
         sa.Column("until_day", sa.Date(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["provider_id"], ["providers.provider_id"], name=op.f("fk_plan_horizons_provider_id_providers")
+            ["customer_id"], ["customers.customer_id"], name=op.f("fk_plan_horizons_customer_id_customers")
         ),
-        sa.PrimaryKeyConstraint("provider_id", name=op.f("pk_plan_horizons")),
+        sa.PrimaryKeyConstraint("customer_id", name=op.f("pk_plan_horizons")),
     )
+    op.create_index("ix_plan_horizons_until_day", "plan_horizons", ["until_day"])
     op.add_column("care_workers", sa.Column("training", sa.JSON(), nullable=True))
     op.add_column("customers", sa.Column("nhs_number", sa.String(10), nullable=True))
     op.create_index("ix_customers_nhs_number", "customers", ["nhs_number"])
@@ -62,6 +63,7 @@ def downgrade() -> None:
     op.drop_index("ix_customers_nhs_number", table_name="customers")
     op.drop_column("customers", "nhs_number")
     op.drop_column("care_workers", "training")
+    op.drop_index("ix_plan_horizons_until_day", table_name="plan_horizons")
     op.drop_table("plan_horizons")
     op.drop_table("plans_to_follow")
     op.drop_index("ix_imports_imported_at", table_name="imports")
