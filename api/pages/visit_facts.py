@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.auth import Right, Viewer
 from api.pages import words
 from api.site import Site
+from evm.domain.evidence import FEED_DEVICE
 from evm.domain.finding import Finding
 from evm.domain.travel import great_circle_m
 from evm.store.screens import alerts as alert_screen
@@ -95,10 +96,11 @@ def judge_at(site: Site) -> Callable[[Listed], str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLine:
-    """One event in words: what, when, how sure and why, and its receipt."""
+    """One event in words: what, when, how sure and why, and its receipt. `source`: the device, or whose feed it came in."""
 
     event: EventRow
     kind: str
+    source: str
     method: str
     received: str
     time_why: str
@@ -172,17 +174,35 @@ def _line(event: EventRow, *, home: RowMapping, live_seconds_max: int) -> EventL
     said = [f"{task['code']}: {'done' if task['done'] else 'not done'}" for task in event.body.get("tasks") or ()]
     if event.body.get("words"):
         said.append(str(event.body["words"]))
+    vendor = event.device_id.removeprefix(FEED_DEVICE) if event.device_id.startswith(FEED_DEVICE) else None
     return EventLine(
         event=event,
         kind=words.KINDS.get(event.kind, event.kind),
+        source=_source(event) if vendor is None else f"from {vendor}'s feed",
         method=words.METHODS.get(event.method, event.method),
         received="at once" if abs(late) < 2 else f"{words.duration(late)} {'later' if late > 0 else 'before that'}",
-        time_why=words.time_why(
-            grade=event.grade_time, method=event.method, seconds_until_received=late, live_seconds_max=live_seconds_max
-        ),
-        place_why=words.place_why(
-            grade=event.grade_place, method=event.method, mock=event.mock, has_position=event.latitude is not None
-        ),
+        time_why=_time_why(event, vendor, late=late, live_seconds_max=live_seconds_max),
+        place_why=_place_why(event, vendor),
         distance=words.distance_band(metres, radius_m=home["radius_m"]),
         said=tuple(said),
+    )
+
+
+def _source(event: EventRow) -> str:
+    return event.device_id if event.source == "device" else f"{event.device_id}, {event.source}"
+
+
+def _time_why(event: EventRow, vendor: str | None, *, late: int, live_seconds_max: int) -> str:
+    if vendor is not None:
+        return words.feed_why(vendor=vendor, grade=event.grade_time, method=event.method, of="time")
+    return words.time_why(
+        grade=event.grade_time, method=event.method, seconds_until_received=late, live_seconds_max=live_seconds_max
+    )
+
+
+def _place_why(event: EventRow, vendor: str | None) -> str:
+    if vendor is not None:
+        return words.feed_why(vendor=vendor, grade=event.grade_place, method=event.method, of="place")
+    return words.place_why(
+        grade=event.grade_place, method=event.method, mock=event.mock, has_position=event.latitude is not None
     )

@@ -97,6 +97,13 @@ def time_why(*, grade: str, method: str, seconds_until_received: int, live_secon
     return TIME_GRADES[grade]
 
 
+def feed_why(*, vendor: str, grade: str, method: str, of: str) -> str:
+    """Why an event of another vendor's feed has its grade: what the council grants that vendor, and no more."""
+    if of == "place" and method == "manual":
+        return f"Not proved: entered by hand in {vendor}'s system"
+    return f"Grade {grade} is what is granted to {vendor}'s feed: nobody here saw the device"
+
+
 def place_why(*, grade: str, method: str, mock: bool | None, has_position: bool) -> str:
     """Why a place has its grade (protocol.md, grade of place)."""
     if grade == "B" and method == "landline":

@@ -1,11 +1,16 @@
-"""Invoices on the site beyond their verdicts: shadow mode set by the council, and what a claim's file said."""
+"""Invoices on the site beyond their verdicts: shadow mode set by the council, what a claim's file said, and evidence of other vendors."""
 
 from datetime import date
+from html import unescape
 
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from evm.domain.evidence import EventKind, Grade, Method
+from evm.domain.ids import CustomerId, WorkerId
+from evm.domain.policy import Policy
+from evm.services.feeds import FeedEvent, take_events
 from evm.store import shadow
 from evm.store.tables.feeds import claim_rows
 from evm.store.tables.money import invoice_lines, line_verdicts
@@ -100,3 +105,29 @@ def test_a_claims_own_columns_stand_with_its_line(visitor: Reader, sessions: ses
     assert "Row 7 of the file" in page
     assert "&lt;b&gt;South&lt;/b&gt;" in page
     assert "ActualDuration 26" in text_of(page)
+
+
+def test_evidence_of_another_vendors_feed_is_said_to_be_that(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: a vendor's word would stand on the visit's page like an event of our own devices."""
+    event = FeedEvent(
+        provider=town.PROVIDER,
+        vendor="careclock",
+        row_ref="8841",
+        part="check_in",
+        kind=EventKind.CHECK_IN,
+        at=town.NINE,
+        method=Method.MANUAL,
+        worker=WorkerId("w1"),
+        customer=CustomerId("c1"),
+        visit=None,
+        grade_time=Grade.B,
+        grade_place=Grade.B,
+        amended=False,
+    )
+    client = visitor("branch")
+    with sessions.begin() as session:
+        take_events(session, events=[event], now=town.NOON, policy=Policy())
+    page = unescape(text_of(client.get("/visits/v-done").text))
+    assert "from careclock's feed" in page
+    assert "Grade B is what is granted to careclock's feed" in page
+    assert "Not proved: entered by hand in careclock's system" in page
