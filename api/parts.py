@@ -1,7 +1,8 @@
 """The parts every server process opens: data directory, database, clock, secrets. Not which of them runs where (api.serve)."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,14 +108,15 @@ def open_database(url: str, *, prepare: Callable[[Engine], object] = db.bring_up
         ) from None
     try:
         engine = db.open_engine(url=url)
-        prepare(engine)
+        with _disposed_on_error(engine):
+            prepare(engine)
     except db.SchemaRefused as error:
         raise PartsRefused(f"the database {shown}: {error}") from None
     except (ArgumentError, ModuleNotFoundError) as error:
         raise PartsRefused(f"no driver is installed for the database {shown} ({error})") from None
     except DBAPIError as error:
         raise PartsRefused(
-            f"the database {shown} cannot be opened ({str(error.orig).strip()}): see that it is there, whole, "
+            f"the database {shown} cannot be opened ({' '.join(str(error.orig).split())}): see that it is there, whole, "
             "used by no other program, and that this user may write to it"
         ) from error
     except CommandError as error:
@@ -122,3 +124,12 @@ def open_database(url: str, *, prepare: Callable[[Engine], object] = db.bring_up
             f"the database {shown} is not of this version of popback ({error}): run the version that wrote it, or a newer one"
         ) from error
     return engine
+
+
+@contextmanager
+def _disposed_on_error(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise

@@ -107,3 +107,14 @@ def test_a_database_that_cannot_be_opened_ends_in_one_sentence(command: tuple[st
     assert code == 2
     assert said.startswith("popback: ")
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.database("postgresql")
+def test_a_server_that_is_down_is_said_in_one_line_without_the_password(database_url: str) -> None:
+    """libpq's words run over several lines, and the URL has a password in it."""
+    gone = make_url(database_url).set(password="hush", query={"host": "/nowhere"})
+    code, _, said = popback("check", "--database", gone.render_as_string(hide_password=False))
+    assert code == 2
+    assert len(said.splitlines()) == 1
+    assert "cannot be opened" in said
+    assert "hush" not in said
