@@ -91,15 +91,6 @@ def working(parts: Parts) -> tuple[Job, ...]:
                 return
             yield done
 
-    def follow_task_plans() -> Iterator[int]:
-        for step in (plan_following.follow, plan_following.unroll):
-            for _ in range(PLANS_A_BEAT_MAX // plan_following.CUSTOMERS_AT_ONCE):
-                with parts.sessions.begin() as session:
-                    done = step(session, now=parts.clock(), policy=parts.policy)
-                if not done:
-                    break
-                yield done
-
     def answer_popbacks(session: Session, now: datetime) -> object:
         return popback.answer_pending(session, now=now, policy=parts.policy)
 
@@ -125,13 +116,24 @@ def working(parts: Parts) -> tuple[Job, ...]:
     return (
         _job(parts, "transfers", apply_transfers_due, every_beats=PRICED_EVERY_BEATS),
         Job(name="reconcile", run=reconcile_queued),
-        Job(name="follow task plans", run=follow_task_plans),
+        Job(name="follow task plans", run=lambda: _follow_task_plans(parts)),
         _job(parts, "answer pop-backs", answer_popbacks),
         _job(parts, "judge claims", judge_claims_received),
         _job(parts, "release", release_what_evidence_now_supports, every_beats=PRICED_EVERY_BEATS),
         _job(parts, "price", price_yesterday_and_today, every_beats=PRICED_EVERY_BEATS),
         *(_job(parts, work.name, work.run, every_beats=work.every_beats) for work in WORK_JOBS),
     )
+
+
+def _follow_task_plans(parts: Parts) -> Iterator[int]:
+    """Planned visits follow task plans that came in, and those are unrolled day by day: a few customers a transaction."""
+    for step in (plan_following.follow, plan_following.unroll):
+        for _ in range(PLANS_A_BEAT_MAX // plan_following.CUSTOMERS_AT_ONCE):
+            with parts.sessions.begin() as session:
+                done = step(session, now=parts.clock(), policy=parts.policy)
+            if not done:
+                break
+            yield done
 
 
 def sending_down(parts: Parts, *, publish: Publish) -> tuple[Job, ...]:
