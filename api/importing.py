@@ -88,6 +88,11 @@ def kind_named(name: str) -> ImportKind:
     return next(kind for kind in KINDS if kind.name == name)
 
 
+def is_kind(name: str) -> bool:
+    """Whether there is a kind of that name at all."""
+    return any(kind.name == name for kind in KINDS)
+
+
 def safe_name(name: str | None) -> str:
     """A file name as a browser gave it, without folders and without what could disguise it."""
     last = re.split(r"[/\\]", name or "")[-1]
@@ -178,6 +183,7 @@ __all__ = [
     "LayoutRefused",
     "Order",
     "choices_for",
+    "is_kind",
     "kind_named",
     "layouts_of",
     "report_body",

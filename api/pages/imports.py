@@ -19,6 +19,7 @@ from api import auth, importing
 from api.auth import FileTaker, Viewer
 from api.import_desk import INTERRUPTED, KEPT_HOURS, SHOWN_HOURS, ImportDesk
 from api.importing import UPLOAD_BYTES_MAX, Choice
+from api.intake import template_of
 from api.pages.render import render
 from api.problems import Problem, not_found
 from api.query import Strict
@@ -243,6 +244,18 @@ def _upload(
         beat_at=now,
         expires_at=now + timedelta(hours=KEPT_HOURS),
     )
+
+
+@router.get("/imports/example/{kind}.csv")
+def example(kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")], viewer: FileTaker) -> Response:
+    """The columns of a kind that the viewer takes in, with a row of examples."""
+    chosen = next((each.kind for each in importing.choices_for(viewer) if each.kind.name == kind), None)
+    if chosen is None and importing.is_kind(kind):
+        raise Problem(403, "role", f"Your role ({viewer.account.role.value}) does not take in files of this kind.")
+    if chosen is None:
+        raise not_found()
+    name = f'attachment; filename="{kind}.csv"'
+    return Response(template_of(chosen), media_type="text/csv", headers={"content-disposition": name})
 
 
 @router.get("/imports/{upload_id}")

@@ -30,6 +30,7 @@ READS: dict[str, frozenset[str]] = {
     "/exports/actuals.csv?since=2026-11-02&last=2026-11-02": MONEY,
     "/localities": COMMISSIONING,
     "/imports": TAKES_IN,
+    "/imports/example/claim.csv": COMMISSIONING,
     "/v1/imports": TAKES_IN,
     "/rosters": PLAN,
     "/rosters/r-1": PLAN,
@@ -116,6 +117,7 @@ def test_every_route_stands_in_this_matrix(visitor: Reader) -> None:
         "/visits/{visit_key}": "/visits/v-done",
         "/invoices/{invoice_id}": "/invoices/inv-1",
         "/rosters/{roster_id}": "/rosters/r-1",
+        "/imports/example/{kind}.csv": "/imports/example/claim.csv",
         "/exports/{name}.csv": "/exports/actuals.csv?since=2026-11-02&last=2026-11-02",
     }
     app = visitor().app

@@ -284,3 +284,16 @@ def test_a_long_import_holds_nobody_up_shows_how_far_it_is_and_can_be_stopped(
     stopped = client.post(f"{page.url.path}/discard", data=fields)
     assert STOPPED in client.get(stopped.headers["location"]).text
     assert "Nora New" not in names(sessions)
+
+
+def test_an_example_of_every_kind_is_a_file_of_that_kind(visitor: Reader) -> None:
+    """Broken: the columns would have to be guessed, one refusal at a time."""
+    client = visitor("branch")
+    example = client.get("/imports/example/workers.csv")
+    assert example.status_code == 200
+    assert example.text.startswith("worker,")
+    assert client.get("/imports/example/contracts.csv").status_code == 403
+    assert client.get("/imports/example/nothing.csv").status_code == 404
+    page = upload(client, example.text)
+    assert "the header" not in page.text
+    assert "<dt>Rows</dt><dd>1</dd>" in page.text

@@ -73,9 +73,13 @@ class Scope:
         return LocalityId(named), ()
 
     def missing(self, row: int, named: str, customer: Customer | None) -> tuple[RowError, ...]:
-        """A customer who is not there, or not this provider's (which is the same to a provider's file), is an error."""
-        own = self._context.provider
-        if customer is not None and own in {None, customer.provider_id}:
+        """A customer who is not there, or not this provider's or council's (which is the same to their file), is an error."""
+        own, council = self._context.provider, self._context.council
+        if (
+            customer is not None
+            and own in {None, customer.provider_id}
+            and council in {None, self.localities.get(customer.locality_id)}
+        ):
             return ()
         return (
             RowError(row=row, field="customer", words=f"there is no customer {named[:40]!r}: import customers first"),
