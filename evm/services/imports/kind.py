@@ -11,7 +11,7 @@ from evm.domain.ids import CouncilId, ProviderId
 from evm.domain.policy import Policy
 from evm.services.imports.csv_file import Row, RowError
 from evm.services.imports.fields import CellRefused, Reader
-from evm.services.imports.layout import Layout
+from evm.services.imports.layout import Layout, LayoutRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,24 @@ def read_row(row: Row, *, fields: Sequence[FieldDef], layout: Layout) -> tuple[d
         except CellRefused as refused:
             errors.append(RowError(row=row.number, field=field.name, words=refused.words))
     return values, tuple(errors)
+
+
+def check_layout(layout: Layout, *, kind: ImportKind) -> None:
+    """Refuse (LayoutRefused) a layout that is of another kind, names fields the kind has not, or lacks one that every row needs."""
+    if layout.kind != kind.name:
+        raise LayoutRefused(
+            field="kind", words=f"layout {layout.name!r} is for files of kind {layout.kind}, not {kind.name}"
+        )
+    fields = {field.name: field for field in kind.fields}
+    for name in (*layout.columns, *layout.constants):
+        if name not in fields:
+            raise LayoutRefused(
+                field=f"columns.{name}", words=f"{kind.name} have no such field; they have {', '.join(fields)}"
+            )
+    for field in kind.fields:
+        if field.required and (field.name not in {*layout.columns, *layout.constants} or field.name in layout.optional):
+            words = f"every row of {kind.name} needs it: give its column or a constant, and leave it out of optional"
+            raise LayoutRefused(field=f"columns.{field.name}", words=words)
 
 
 def rejected(row: int, *errors: RowError, subject: str = "") -> Taken:

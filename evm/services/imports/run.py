@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from evm.services.imports.csv_file import CsvFile, FileRefused, Row, RowError
-from evm.services.imports.kind import Context, FieldDef, ImportKind, Taken
+from evm.services.imports.kind import Context, FieldDef, ImportKind, Taken, check_layout
 from evm.services.imports.layout import Layout
 from evm.store import imports
 from evm.store.imports import ImportRecord
@@ -68,8 +68,9 @@ def import_file(
 ) -> ImportReport:
     """Check and write every row. `progress(rows done, rows in all)` and `stop()` are called after each chunk of at most 1,000 rows.
 
-    Two imports of one kind never interleave: the second waits. Raises FileRefused for a file exported before the last one of its kind,
-    provider and council."""
+    Two imports of one kind never interleave: the second waits. Raises LayoutRefused for a layout that does not fit the kind, FileRefused
+    for a file exported before the last one of its kind, provider and council."""
+    check_layout(context.layout, kind=kind)
     imports.hold(session, kind=kind.name)
     already = imports.record_of(session, kind=kind.name, sha256=file.sha256)
     tally = _Tally(kind=kind, file=file, dry_run=dry_run)

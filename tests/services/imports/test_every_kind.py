@@ -1,5 +1,6 @@
 """What holds for every kind of file: its template is read as it says, its columns stand on the page, its errors have columns."""
 
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,13 +9,19 @@ import pytest
 from api.intake import template_of
 from api.intake_pages import PAGE, written
 from evm.services.imports.csv_file import Row, open_csv
-from evm.services.imports.kind import ImportKind, read_row, standard_layout
+from evm.services.imports.kind import ImportKind, check_layout, read_row, standard_layout
 from evm.services.imports.kinds import KINDS
+from evm.services.imports.layout import LayoutRefused, layout_names, layout_of
 from tests.services.imports.files import kind_named
 from tests.services.imports.sheets import saved
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
+COLUMNS = {"customer": "Ref", "name": "Name", "address": "Address", "postcode": "Post Code"}
+LAYOUTS = {
+    path.stem: tomllib.loads(path.read_text(encoding="utf-8"))["layout"]
+    for path in (ROOT / "evm" / "services" / "imports" / "layouts").glob("*.toml")
+}
 TESTED_ELSEWHERE = ("claim", "feed", "refs")
 """Kinds that lead on to invoices and evidence: what they do is tested with those."""
 
@@ -36,6 +43,30 @@ def test_columns_are_named_once_and_say_what_they_hold(kind: ImportKind):
     assert len(set(names)) == len(names)
     assert all(field.words and (field.example or not field.required) for field in kind.fields)
     assert kind.words.endswith(".")
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_every_packaged_layout_fits_its_kind(name: str):
+    """A vendor's layout with a misspelt field would refuse every row, or lose a column."""
+    layout = layout_of(LAYOUTS[name])
+    check_layout(layout, kind=kind_named(layout.kind))
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"columns": {"customer": "Ref"}}, "columns.name"),
+        ({"columns": COLUMNS | {"shoe_size": "Shoes"}}, "columns.shoe_size"),
+        ({"optional": ["customer"]}, "columns.customer"),
+        ({"kind": "workers"}, "kind"),
+    ],
+)
+def test_a_layout_that_does_not_fit_its_kind_is_refused_before_any_row(changed, field):
+    """Fifty thousand rows would each lack the same column."""
+    layout = layout_of({"name": "x", "kind": "customers", "columns": COLUMNS} | changed)
+    with pytest.raises(LayoutRefused) as caught:
+        check_layout(layout, kind=kind_named("customers"))
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize("name", TESTED_ELSEWHERE)
