@@ -23,6 +23,7 @@ from api.pulse import Job
 from api.server import Server, embedded_broker, ingest_client, make_ingest, make_site, pulse_of
 from api.settings import Settings
 from api.site_thread import TlsPair
+from devices.tls import Tls
 from evm.gateways.notify import gateway_of
 from evm.store.holds import end_frozen_holds
 
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 Part = Literal["all", "api", "ingest", "watch", "notify", "work", "broker"]
 BROKER_PORT: Final = 1883
 SITE_PORT: Final = 8080
+ENCRYPTED: Final = "mqtts://"
 CONNECT_SECONDS_MAX: Final = 5.0
 STOP_SECONDS_MAX: Final = 9.0
 IDLE_SECONDS_MAX: Final = 30
@@ -83,12 +85,13 @@ def run_part(*, part: Part, data: Path, database: str | None, broker: str, place
         end_frozen_holds(parts.engine, idle_seconds=idle_seconds, wait_seconds=LOCK_SECONDS_MAX)
         health = Health(parts=parts)
         server = _health_server(health, places)
+        if server is not None:
+            server.start()
         running = _STARTERS[part](parts, settings, order, health)
     except (RuntimeError, ValueError, OSError) as error:
         sys.stderr.write(f"popback: {error}\n")
         return 1
     if server is not None:
-        server.start()
         _say(f"health http://{server.host}:{server.port}")
     code = _wait(told, hung=lambda: health.hung)
     _stop_in_time(lambda: _stop(running, server, parts), code)
@@ -118,6 +121,7 @@ def _start_all(parts: Parts, settings: Settings, order: Order, health: Health) -
         site_tls=places.site_tls,
         broker_port=BROKER_PORT if places.broker_port is None else places.broker_port,
         outside_broker=None if order.broker == "embedded" else address_of(order.broker),
+        broker_tls=trust_of(order.broker),
         name=order.name,
         gateway=gateway_of(address=settings.notify_to),
         health=health,
@@ -147,7 +151,14 @@ def _start_ingest(parts: Parts, settings: Settings, order: Order, health: Health
     host, port = ("127.0.0.1", BROKER_PORT) if embedded else address_of(order.broker)
     ingest = make_ingest(parts, settings, health=health)
     client = ingest_client(
-        parts, ingest=ingest, host=host, port=port, embedded=embedded, name=order.name, health=health
+        parts,
+        ingest=ingest,
+        host=host,
+        port=port,
+        embedded=embedded,
+        tls=trust_of(order.broker),
+        name=order.name,
+        health=health,
     )
     if not client.start(timeout_seconds=CONNECT_SECONDS_MAX):
         _say(
@@ -204,11 +215,18 @@ _STARTERS: Final[dict[Part, Callable[[Parts, Settings, Order, Health], Running]]
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """`host:port` as a pair. Raises RuntimeError naming what is wrong."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise RuntimeError(f"--broker {text!r} is neither 'embedded' nor host:port, for example 127.0.0.1:1883")
+    """`host:port` (or `mqtts://host:port`) as a pair. Raises RuntimeError naming what is wrong."""
+    host, _, port = text.removeprefix(ENCRYPTED).rpartition(":")
+    if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise RuntimeError(
+            f"--broker {text!r} is neither 'embedded' nor host:port nor mqtts://host:port, for example 127.0.0.1:1883"
+        )
     return host, int(port)
+
+
+def trust_of(broker: str) -> Tls | None:
+    """Whom ingest trusts for an `mqtts://` broker: the system's authorities, or those of the file SSL_CERT_FILE names. None: no TLS."""
+    return Tls() if broker.startswith(ENCRYPTED) else None
 
 
 def _health_server(health: Health, places: Places) -> HealthServer | None:

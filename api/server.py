@@ -17,6 +17,7 @@ from devices import identity
 from devices.broker import EmbeddedBroker
 from devices.ingest import Ingest
 from devices.mqtt import IngestClient
+from devices.tls import Tls
 from evm.gateways.notify import LogGateway, NotifyGateway
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ class Server:
     broker_host: str = "127.0.0.1"
     broker_port: int = 0
     outside_broker: tuple[str, int] | None = None
+    broker_tls: Tls | None = None
     pulsing: bool = True
     name: str = "ingest-1"
     gateway: NotifyGateway = field(default_factory=LogGateway)
@@ -54,6 +56,7 @@ class Server:
             host=host,
             port=port,
             embedded=self.outside_broker is None,
+            tls=self.broker_tls,
             name=self.name,
             health=self.health,
         )
@@ -132,6 +135,7 @@ def ingest_client(
     host: str,
     port: int,
     embedded: bool,
+    tls: Tls | None = None,
     name: str = "ingest-1",
     health: Health | None = None,
 ) -> IngestClient:
@@ -145,6 +149,7 @@ def ingest_client(
         ingest=ingest,
         share_group=None if embedded else identity.share_group(directory=parts.secrets),
         persistent=not embedded,
+        tls=tls,
     )
     if health is not None:
         health.watch_client(client)

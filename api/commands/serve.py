@@ -16,7 +16,9 @@ def serve(
     *,
     data: DataDir = DEFAULT_DATA,
     database: Database = None,
-    broker: Annotated[str, typer.Option(help="embedded, or host:port of an MQTT broker.")] = "embedded",
+    broker: Annotated[
+        str, typer.Option(help="embedded, or host:port of an MQTT broker; over TLS mqtts://host:port.")
+    ] = "embedded",
     host: Annotated[str, typer.Option(help="The address the site listens on.")] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="The site's port; 8080 by default, 0 takes a free one.")

@@ -1,6 +1,7 @@
 """`popback broker sync` and `popback broker check` as an operator uses them: by files, by dynamic security, once and for good. What Mosquitto
 then lets through: test_listeners and test_dynsec."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -422,42 +423,57 @@ def test_a_field_that_cannot_be_in_a_phones_file_is_named(tmp_path: Path, wrong:
         read_phone(tmp_path)
 
 
+@contextlib.contextmanager
+def ingest(office: Office, *, broker: str, **environment: str) -> Iterator[None]:
+    """`popback serve ingest` as a process of its own."""
+    command = [sys.executable, "-m", "api.cli", "serve", "ingest", "--broker", broker]
+    running = subprocess.Popen(
+        [*command, "--data", str(office.data), "--database", office.database],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    try:
+        yield
+    finally:
+        running.terminate()
+        running.communicate(timeout=20)
+
+
+def check_in(file: Path) -> str:
+    """`popback phone check-in`; answers the event's state."""
+    command = [sys.executable, "-m", "api.cli", "phone", "check-in", "--phone", str(file), "--tag", "tag-c1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if " " in line.strip())["state"]
+
+
 @pytest.mark.mosquitto
 @pytest.mark.database("sqlite")
-@pytest.mark.parametrize("trusted", [True, False])
-def test_popback_phone_over_tls_sends_or_says_why_it_cannot(
-    office: Office, authority: Authority, tmp_path: Path, trusted: bool
+def test_phone_and_ingest_both_over_tls_as_on_machines_of_their_own(
+    office: Office, authority: Authority, tmp_path: Path
 ) -> None:
-    """Broken if a phone handed a file cannot use it, or a certificate it does not trust shows as a mere 'saved on phone'."""
+    """Broken if a phone handed a file cannot use it, or ingest can only speak unencrypted."""
     need_mosquitto()
     office.sync(**encrypted(authority.sign("server")))
     office.broker.start()
-    believed = authority if trusted else Authority(tmp_path / "other", name="stranger")
+    file, trusted = tmp_path / "phone" / "phone.json", tmp_path / "trusted.pem"
+    write_phone(carried(port=office.options.tls_port, ca_pem=authority.pem), file)
+    trusted.write_text(authority.pem)
+    with ingest(office, broker=f"mqtts://127.0.0.1:{office.options.tls_port}", SSL_CERT_FILE=str(trusted)):
+        assert check_in(file) == "received"
+
+
+@pytest.mark.mosquitto
+@pytest.mark.database("sqlite")
+def test_popback_phone_says_why_it_cannot_connect(office: Office, authority: Authority, tmp_path: Path) -> None:
+    """Broken if a certificate that the phone does not trust shows as a mere 'saved on phone'."""
+    need_mosquitto()
+    office.sync(**encrypted(authority.sign("server")))
+    office.broker.start()
+    stranger = Authority(tmp_path / "other", name="stranger")
     file = tmp_path / "phone" / "phone.json"
-    write_phone(carried(port=office.options.tls_port, ca_pem=believed.pem), file)
-    ingest = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "api.cli",
-            "serve",
-            "ingest",
-            "--data",
-            str(office.data),
-            "--database",
-            office.database,
-            "--broker",
-            f"127.0.0.1:{office.options.port}",
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        command = [sys.executable, "-m", "api.cli", "phone", "check-in", "--phone", str(file), "--tag", "tag-c1"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    finally:
-        ingest.terminate()
-        ingest.communicate(timeout=20)
-    assert done.returncode == 0, done.stderr
-    state = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if " " in line.strip())["state"]
-    assert state == "received" if trusted else "signed by nobody we trust" in state
+    write_phone(carried(port=office.options.tls_port, ca_pem=stranger.pem), file)
+    state = check_in(file)
+    assert state.startswith("saved on phone")
+    assert "signed by nobody we trust" in state
