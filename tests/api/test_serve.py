@@ -88,6 +88,7 @@ def test_a_second_server_on_the_same_port_ends_in_one_sentence(tmp_path: Path) -
             ("serve", "all", "--port", port, "--broker-port", "0"),
             ("serve", "api", "--port", port),
             ("serve", "all", "--port", "0", "--broker-port", port),
+            ("serve", "watch", "--health-port", port),
         ):
             second = _popback(*arguments, "--data", "data", cwd=tmp_path)
             _, said = second.communicate(timeout=60)
