@@ -338,3 +338,38 @@ def test_the_manifest_counts_what_is_there(place: Place, tmp_path: Path) -> None
     assert manifest.contents.epoch_number == 1
     assert manifest.made_at == NOW.isoformat()
     assert set(manifest.files) >= {"popback.toml", "secret-server-credentials.json"}
+
+
+@pytest.mark.database("sqlite")
+def test_a_restore_that_stops_at_any_step_leaves_the_database_whole(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken if a power cut in the middle of a restore leaves neither the old database nor the backup's."""
+    out = tmp_path / "backup.tar.gz"
+    backup.make(place=place, out=out, now=NOW, progress=quietly)
+    before = events(place)
+    store(place)
+    after = events(place)
+
+    class PowerCutError(Exception):
+        """Everything ends here."""
+
+    steps: list[tuple[Any, str]] = [
+        (backup, "unpack"),
+        (copies, "check_sqlite"),
+        (backup, "_opened_epoch"),
+        (copies, "settle_sqlite"),
+    ]
+    steps += [(Path, "replace"), (backup, "_put_back_files")]
+    for where, name in steps:
+
+        def cut(*_arguments: object, **_named: object) -> None:
+            raise PowerCutError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(where, name, cut)
+            with pytest.raises(PowerCutError):
+                backup.restore(archive=out, place=place, replace=True, now=NOW, progress=quietly)
+        assert events(place) == (before if name == "_put_back_files" else after), name
+    backup.restore(archive=out, place=place, replace=True, now=NOW, progress=quietly)
+    assert events(place) == before
