@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from evm.domain.ids import CouncilId
 from evm.domain.people import Council
 from evm.store import areas, people
-from tests.services.imports.files import COUNCIL, settle, take
+from tests.services.imports.files import ANN, BOB, COUNCIL, CUSTOMERS, settle, take
 
 LOCALITIES = "locality,council,name,outward_codes\n"
 CONTRACTS = "contract,provider,locality,since,until,exclusive\n"
@@ -110,3 +110,17 @@ def test_a_providers_file_brings_no_contracts(town: sessionmaker[Session], tmp_p
     """Broken: a provider could commission itself."""
     report = take(town, tmp_path, "contracts", CONTRACTS + "a,northcare,ls1,2026-04-01,,yes\n")
     assert [error.field for error in report.errors] == ["provider"]
+
+
+def test_a_new_customer_of_a_provider_without_a_contract_is_refused_by_row(
+    town: sessionmaker[Session], tmp_path: Path
+) -> None:
+    """Broken: a provider would take people on where the council has commissioned somebody else; or those it has would be lost."""
+    people_ = CUSTOMERS + ANN
+    assert take(town, tmp_path, "customers", people_).taken_in
+    read(town, tmp_path, "contracts", "a,othercare,ls1,2026-04-01,,yes\n", council="leeds")
+    report = take(town, tmp_path, "customers", people_.replace("Ann", "Anne") + BOB)
+    assert words(report) == [
+        (3, "locality", "northcare holds no contract for locality ls1 on 2026-11-22; othercare does")
+    ]
+    assert take(town, tmp_path, "customers", people_.replace("Ann", "Anne")).taken_in, "whom they have, they keep"

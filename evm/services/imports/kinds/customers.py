@@ -7,14 +7,16 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from evm.domain.ids import CustomerId, WorkerId
+from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
 from evm.domain.people import Customer, Gender
+from evm.domain.period import care_day
 from evm.services.imports import fields
 from evm.services.imports.compare import differences
 from evm.services.imports.csv_file import Row, RowError
 from evm.services.imports.kind import Context, FieldDef, Taken, read_row, rejected
 from evm.services.imports.placing import Placing, Standing
 from evm.services.imports.scope import Scope
+from evm.services.localities import not_commissioned
 from evm.store import people, people_changes
 
 NAME_CHARACTERS_MAX: Final = 120
@@ -157,8 +159,10 @@ class _Chunk:
     """What the database knows about the rows of a chunk, and what they make of it."""
 
     def __init__(self, session: Session, *, rows: Sequence[Row], context: Context) -> None:
+        self._session = session
         self._context = context
         self._scope = Scope(session, context)
+        self._refusals: dict[tuple[ProviderId, LocalityId], str | None] = {}
         self._placing = Placing(session, rows=rows, context=context, scope=self._scope)
         ids = [CustomerId(row.values["customer"]) for row in rows]
         self._known = {one.customer_id: one for one in people.customers(session, customer_ids=ids)}
@@ -182,6 +186,8 @@ class _Chunk:
         )
         placed = self._placing.place(row.number, values, standing=standing)
         problems = (*placed.errors, *self._clashes(row.number, values), *_moved(row.number, before, placed.locality))
+        if before is None and placed.locality is not None:
+            problems += self._uncommissioned(row.number, provider, placed.locality)
         if placed.home is None or placed.locality is None or any(not error.warning for error in problems):
             return rejected(row.number, *problems, subject=values["customer"])
         return self._settled(
@@ -198,6 +204,16 @@ class _Chunk:
             return Taken(row=row, outcome="same", subject=after.customer_id, errors=warnings)
         self.changed.append(after)
         return Taken(row=row, outcome="changed", subject=after.customer_id, words=words, errors=warnings)
+
+    def _uncommissioned(self, row: int, provider: ProviderId, locality: LocalityId) -> tuple[RowError, ...]:
+        """A provider takes on nobody where its council has contracted others (background S8)."""
+        if (provider, locality) not in self._refusals:
+            today = care_day(self._context.now, zone=self._context.policy.zone)
+            self._refusals[provider, locality] = not_commissioned(
+                self._session, provider_id=provider, locality_id=locality, on=today
+            )
+        words = self._refusals[provider, locality]
+        return () if words is None else (RowError(row=row, field="locality", words=words),)
 
     def _claim(self, customer: Customer) -> None:
         """Two rows of a chunk cannot have one tag or NHS number either."""
