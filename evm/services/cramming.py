@@ -29,19 +29,25 @@ def find(
 ) -> Crammed:
     """Test the care days `[since_day, until_day)` on planned visits and their newest versions, and record flags that do not stand
     yet: per worker and period for cramming by the worker, per worker and day for cramming built into the roster."""
-    customers = people.customers(session, provider_id=provider_id)
+    happened = visits.newest(session, provider_id=provider_id, since_day=since_day, until_day=until_day)
+    plan = plans.planned_visits(session, provider_id=provider_id, since_day=since_day, until_day=until_day)
+    met = {one.customer for one in happened} | {
+        one.customer_id for one in plan
+    }  # some may be another provider's by now
+    customers = people.customers(session, customer_ids=met)
     homes = {c.customer_id: c.home for c in customers}
-    modes = {w.worker_id: w.mode for w in people.workers(session, provider_id=provider_id)}
+    came = {slot.attendance.worker for one in happened for slot in one.slots if slot.attendance is not None}
+    modes = people.modes(session, worker_ids=came | {w for one in plan for w in one.rostered if w is not None})
     found = Crammed(
         tests=by_worker(
-            visits=visits.newest(session, provider_id=provider_id, since_day=since_day, until_day=until_day),
+            visits=happened,
             homes=homes,
             modes=modes,
             policy=policy,
             localities={c.customer_id: c.locality_id for c in customers},
         ),
         days=in_roster(
-            plan=plans.planned_visits(session, provider_id=provider_id, since_day=since_day, until_day=until_day),
+            plan=plan,
             homes=homes,
             modes=modes,
             policy=policy,

@@ -109,6 +109,8 @@ def load_day(session: Session, *, locality_id: LocalityId, provider_id: Provider
     since = period.start - timedelta(days=CONTINUITY_DAYS)
     published = rosters.published(session, locality_id=locality_id, provider_id=provider_id, day=day)
     customers = people.customers(session, provider_id=provider_id, locality_id=locality_id)
+    gone = ids - {customer.customer_id for customer in customers}  # another provider's by now
+    customers += people.customers(session, customer_ids=gone) if gone else ()
     return Day(
         locality_id=locality_id,
         provider_id=provider_id,

@@ -1,17 +1,23 @@
-"""Published rosters from a transfer's day on: one provider's is split into two, each published anew, so that runs go on as they were
-with whoever passed. Not the handing over of visits (evm.services.transfers)."""
+"""Published rosters from a transfer's day on: handed over whole where everybody in them passes, else split into two, each published anew,
+so that runs go on as they were. Not the handing over of visits (evm.services.transfers)."""
 
+import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from evm.domain.ids import LocalityId, ProviderId, VisitId
+from evm.domain.ids import LocalityId, ProviderId, VisitId, WorkerId
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.domain.transfer import Transfer
-from evm.services.roster import Wishes, adopt, prepare, publish
-from evm.store import plans, transfers
+from evm.services.roster import adopt, publish
+from evm.services.roster_body import stops_of
+from evm.services.roster_notices import tell_workers
+from evm.services.roster_problem import load_day
+from evm.store import people, plans, rosters, transfers
+from evm.store.rosters import RosterRecord
 
 BY = "provider change"
 
@@ -26,33 +32,69 @@ def pass_rosters_on(
     now: datetime,
     policy: Policy,
 ) -> int:
-    """Publish anew, for both providers, the rosters of these localities and days that the visits handed over or emptied stand in; how
-    many were published. A roster of which nothing is left is withdrawn."""
-    touched = {
-        (visit.locality_id, care_day(visit.start, zone=policy.zone))
-        for visit in plans.planned_visits_of(session, visit_ids={*visits, *emptied})
-    }
+    """Publish, for both providers, the rosters of these localities and days that the visits handed over or emptied stand in; how many
+    were published. A roster of which nothing is left is withdrawn."""
+    changed = plans.planned_visits_of(session, visit_ids={*visits, *emptied})
+    touched = {(visit.locality_id, care_day(visit.start, zone=policy.zone)) for visit in changed}
+    passed, unfilled = frozenset(visits), frozenset(emptied)
     published = 0
     for locality, day in days:
-        if (locality, day) in touched:
-            for provider in (transfer.from_provider, transfer.to_provider):
-                published += _publish(session, provider, locality, day, now, policy)
+        if (locality, day) not in touched:
+            continue
+        record = rosters.published(session, locality_id=locality, provider_id=transfer.from_provider, day=day)
+        if record is not None and _passes_whole(session, record, transfer, passed=passed - unfilled):
+            _hand_over(session, record, transfer, now)
+            published += 1
+            continue
+        for provider in (transfer.from_provider, transfer.to_provider):
+            published += _publish(session, provider, locality, day, now, policy)
     return published
+
+
+def _passes_whole(session: Session, record: RosterRecord, transfer: Transfer, *, passed: Collection[VisitId]) -> bool:
+    """Whether every visit and worker of the roster has passed, all slots as they were, and the new provider has no roster of that day."""
+    body = record.body
+    named = {stop["visit"] for _, stop in stops_of(body)} | {one["visit"] for one in body["unfilled"]}
+    if not named | set(body.get("suspended", ())) <= set(passed):
+        return False
+    workers = people.workers(session, worker_ids={WorkerId(run["worker"]) for run in body["runs"]})
+    if any(worker.provider_id != transfer.to_provider for worker in workers):
+        return False
+    theirs = rosters.published(
+        session, locality_id=record.locality_id, provider_id=transfer.to_provider, day=record.day
+    )
+    return theirs is None
+
+
+def _hand_over(session: Session, record: RosterRecord, transfer: Transfer, now: datetime) -> None:
+    """The same roster as the new provider's; the old one's is superseded. Phones with a new credential are told of it."""
+    provider, locality, day = transfer.to_provider, record.locality_id, record.day
+    version = rosters.next_version(session, locality_id=locality, provider_id=provider, day=day)
+    key = f"{locality}|{provider}|{day.isoformat()}|{version}"
+    taken = replace(
+        record,
+        roster_id="r" + hashlib.sha256(key.encode()).hexdigest()[:24],
+        provider_id=provider,
+        version=version,
+        made_at=now,
+        published_at=now,
+        published_by=BY,
+    )
+    transfers.supersede(session, provider=transfer.from_provider, locality=locality, day=day)
+    rosters.add(session, record=taken)
+    tell_workers(session, record=taken, before=None, now=now)
 
 
 def _publish(
     session: Session, provider: ProviderId, locality: LocalityId, day: date, now: datetime, policy: Policy
 ) -> int:
-    prepared = prepare(
-        session, locality_id=locality, provider_id=provider, day=day, seed=0, policy=policy, wishes=Wishes()
-    )
-    if not prepared.day.visits:
+    loaded = load_day(session, locality_id=locality, provider_id=provider, day=day, policy=policy)
+    if not loaded.visits:
         transfers.supersede(session, provider=provider, locality=locality, day=day)
         return 0
-    known = prepared.problem.worker_by_id()
+    known = {worker.worker_id for worker in loaded.workers}
     rostered = {
-        visit.visit_id: [worker if worker in known else None for worker in visit.rostered]
-        for visit in prepared.day.visits
+        visit.visit_id: [worker if worker in known else None for worker in visit.rostered] for visit in loaded.visits
     }
     draft = adopt(
         session,

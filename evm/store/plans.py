@@ -165,17 +165,19 @@ def set_rostered(session: Session, *, rostered: Mapping[VisitId, Sequence[Worker
 
 
 def revise(session: Session, *, visits: Sequence[PlannedVisit], zone: str = ZONE) -> None:
-    """Overwrite planned visits that are there with changed ones; the caller has raised `revision`. Slots follow `rostered`."""
+    """Overwrite planned visits that are there with changed ones; the caller has raised `revision`. Slots follow `rostered`. Whose they are
+    stays: only a transfer changes that (evm.store.transfers), and it may be going on meanwhile."""
     if not visits:
         return
     where = ZoneInfo(zone)
     rows = [planned_visit_row(visit, zone=where) for visit in visits]
-    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name != "visit_id"}
+    kept = {"visit_id", "provider_id"}
+    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0] if name not in kept}
     statement = update(visits_table).where(visits_table.c.visit_id == bindparam("the_id")).values(changed)
     session.connection().execute(
         statement,
         [
-            {"the_id": row["visit_id"], **{f"new_{name}": value for name, value in row.items() if name != "visit_id"}}
+            {"the_id": row["visit_id"], **{f"new_{name}": value for name, value in row.items() if name not in kept}}
             for row in rows
         ],
     )

@@ -18,10 +18,11 @@ from evm.domain.people import Provider
 from evm.domain.plan import Absence, AbsenceKind, SupportPlan
 from evm.domain.transfer import Passed, TransferState
 from evm.domain.visit import VisitOutcome
+from evm.services import cramming, plan, price, reconcile, transfers, watch
 from evm.services import invoice as invoices
-from evm.services import plan, price, reconcile, transfers, watch
 from evm.services.roster import adopt, publish
 from evm.services.roster_deadlines import publish_deadlines
+from evm.services.roster_problem import Wishes, load_day, problem_of
 from evm.services.transfers import TransferRefused, Wanted
 from evm.store import alerts, areas, deadlines, evidence, ingest_state, money, outbox, people, plans, rosters, visits
 from evm.store import transfers as store
@@ -318,6 +319,23 @@ def test_published_rosters_are_split_and_runs_go_on(town: Session) -> None:
     ]
 
 
+def test_a_roster_that_passes_whole_stays_as_it_was(town: Session) -> None:
+    """Broken: when a whole locality passes, times agreed with customers or a pop-back's place would be lost on the way."""
+    on = date(2026, 11, 5)
+    draft = adopt(
+        town, locality_id=LOCALITY, provider_id=PROVIDER, day=on,
+        workers={"c1-5": ["w1"], "c2-5": ["w2"]}, now=BEFORE, policy=POLICY,
+    )  # fmt: skip
+    publish(town, roster_id=draft, by="test", now=BEFORE, policy=POLICY)
+    people.add_devices(town, devices=[factories.device("p1", provider=NEW)])
+    passed(town, Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY, locality_id=LOCALITY))
+    before = rosters.roster(town, roster_id=draft)
+    (standing,) = rosters.list_rosters(town, since_day=on, until_day=date(2026, 11, 6), state=RosterState.PUBLISHED)
+    assert (before.state, standing.provider_id, standing.body) == (RosterState.SUPERSEDED, NEW, before.body)
+    told = {row.address for row in outbox.take(town, channel=outbox.DOWN, limit=20)}
+    assert f"{NEW}/p1" in told, "the new credential's phone hears of its run"
+
+
 def test_whoever_parts_from_a_customer_is_taken_off(town: Session) -> None:
     """Broken: the old provider's worker would be expected at a customer it has no more."""
     passed(town, replace(WANTED, workers=()))
@@ -477,6 +495,21 @@ def test_a_provider_without_a_contract_is_refused(town: Session) -> None:
     assert [words for _, words in found.refusals] == [
         "bright holds no contract for locality m14 on 2026-11-05; kindly does: take that contract in first"
     ]
+
+
+def test_days_before_can_still_be_looked_at_as_the_old_providers(town: Session) -> None:
+    """Broken: what was crammed in the old provider's last weeks, or who was on its rosters, could no longer be asked."""
+    both = (*stay(at(4)), *stay(at(4, minutes=60), device="p2", worker="w2", tag="tag-c2"))
+    said(town, *both)
+    passed(town)
+    reconciled(town)
+    found = cramming.find(
+        town, provider_id=PROVIDER, since_day=date(2026, 11, 2), until_day=date(2026, 11, 5), now=LATER, policy=POLICY
+    )
+    assert (found.days, [test for test in found.tests if test.flagged]) == ((), [])
+    day = load_day(town, locality_id=LOCALITY, provider_id=PROVIDER, day=date(2026, 11, 4), policy=POLICY)
+    assert {visit.customer_id for visit in day.visits} == set(day.customers) == {"c1", "c2"}
+    assert problem_of(day, policy=POLICY, wishes=Wishes()).demands
 
 
 def whole(session: Session) -> dict[str, list[tuple[object, ...]]]:
