@@ -1,10 +1,11 @@
 """Contracts: who may serve which locality on which day."""
 
 from datetime import date
+from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.ids import CouncilId, LocalityId, ProviderId
 from evm.domain.people import Council, Locality, Provider
@@ -139,3 +140,27 @@ def test_no_roster_is_generated_for_who_is_not_commissioned_but_one_by_hand_stan
         roster.publish(town, roster_id=drafted, by="ana", now=factories.NINE, policy=Policy())
     by_hand = roster.adopt(town, workers={}, **planned, **quick)
     roster.publish(town, roster_id=by_hand, by="ana", now=factories.NINE, policy=Policy())
+
+
+def test_two_councillors_at_once_cannot_give_one_locality_twice(sessions: sessionmaker[Session]) -> None:
+    """Broken: each would see no contract of the other, and both would be written down."""
+    with sessions.begin() as session:
+        factories.seed(session)
+        people.add_providers(session, providers=[Provider(provider_id=OTHER, name="Other Care")])
+    said: list[str] = []
+
+    def second() -> None:
+        try:
+            with sessions.begin() as session:
+                add(session, "c-2", provider_id=OTHER)
+        except LocalityRefused as refused:
+            said.append(refused.field)
+
+    waiting = Thread(target=second)
+    with sessions.begin() as session:
+        add(session, "c-1")
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive(), "the second waits for the first"
+    waiting.join(20)
+    assert said == ["exclusive"]
