@@ -79,3 +79,11 @@ def test_the_page_of_imports_has_every_kinds_columns_as_they_are():
     """People fill files by the page: `python -m api.intake_pages` writes it anew."""
     page = (ROOT / PAGE).read_text(encoding="utf-8")
     assert written(page) == page
+
+
+def test_the_pages_layout_is_one_that_can_be_used():
+    """People begin from the example: a key that has changed since would refuse their first file."""
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    block = page.partition("```toml\n")[2].partition("```")[0]
+    layout = layout_of(tomllib.loads(block)["layout"])
+    check_layout(layout, kind=kind_named(layout.kind))

@@ -1,5 +1,6 @@
 """A file is taken in whole or not at all, once, in order, with every wrong row named: bad-input rows 67, 69, 70, 71 and 74."""
 
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -116,6 +117,24 @@ def test_row_69_a_pin_keeps_its_noughts_and_a_spoilt_number_is_refused(town, tmp
     with town() as session:
         assert people.worker_of_pin(session, provider_id=PROVIDER, pin="0042") == "w1"
         assert people.worker_of_pin(session, provider_id=PROVIDER, pin="42") is None
+
+
+@pytest.mark.slow
+@pytest.mark.database("sqlite")
+def test_memory_stays_flat_however_many_rows_a_file_has(town, tmp_path):
+    """Fifty thousand customers held at once would end a small server, and with it everybody's check-ins."""
+
+    def peak(rows: int) -> int:
+        content = [f"c{n},Name {n},{n} Example Road,LS1 4AP,53.7997,-1.5492\n" for n in range(rows)]
+        take(town, tmp_path, "customers", [CUSTOMERS, *content[:2]], dry_run=True)
+        tracemalloc.start()
+        report = take(town, tmp_path, "customers", [CUSTOMERS, *content], dry_run=True)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert report.new == rows
+        return most
+
+    assert peak(9_000) < 2 * peak(3_000)
 
 
 def test_two_imports_of_one_kind_follow_each_other(town, tmp_path):
