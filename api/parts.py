@@ -59,7 +59,9 @@ def open_parts(
     secrets_dir = data / "secrets"
     try:
         data.mkdir(parents=True, exist_ok=True)
-        secrets_dir.mkdir(mode=0o700, exist_ok=True)
+        if not secrets_dir.exists():
+            secrets_dir.mkdir(mode=0o700, exist_ok=True)
+            identity.belong_beside(secrets_dir)
     except OSError as error:
         raise PartsRefused(
             f"--data {data} cannot be used ({error.strerror}): name a directory that this user may write"

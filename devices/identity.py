@@ -119,6 +119,7 @@ def _added(directory: Path, name: str) -> str:
     """Make a password for `name`, one process at a time: of two that start at once on a new directory both must know the same."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / f".{CREDENTIALS_FILE}.lock").open("ab") as lock:
+        belong_beside(directory / f".{CREDENTIALS_FILE}.lock")
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = _read(directory)
         if name not in known:
@@ -146,6 +147,14 @@ def challenge_key(*, directory: Path) -> ChallengeKey:
     return ChallengeKey.of(password=server_credential(directory=directory, name="ingest-1").password)
 
 
+def belong_beside(path: Path) -> None:
+    """Written by root (a broker's sync, a restore), a file or directory belongs to whoever its directory belongs to: our other processes,
+    who are not root, must be able to read it."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 def write_privately(path: Path, text: str, *, owner: tuple[int, int] | None = None) -> None:
     """Replace `path` as a whole, readable by its owner alone: no reader ever sees half of it. `owner`: user and group, if not us."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +166,8 @@ def write_privately(path: Path, text: str, *, owner: tuple[int, int] | None = No
                 os.fchown(file.fileno(), *owner)
             file.flush()
             os.fsync(file.fileno())
+        if owner is None:
+            belong_beside(Path(temporary))
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
