@@ -5,6 +5,7 @@ and what was lost with it the outbox sends again."""
 
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -18,6 +19,9 @@ from devices.tls import Tls, words_of
 
 _LOG: Final = logging.getLogger(__name__)
 KEEPALIVE_SECONDS: Final = 30
+SILENCE_OF_KEEPALIVE: Final = 1.5
+"""After so many keepalives without a byte a connection counts as dead (faults.md, 23); paho by itself waits for two."""
+
 BACKOFF_SECONDS_MIN: Final = 0.5
 BACKOFF_SECONDS_MAX: Final = 30.0
 TICK_SECONDS: Final = 1.0
@@ -76,6 +80,7 @@ class Link:
         self._client: paho.Client | None = None
         self._wanted = False
         self._generation = 0
+        self._heard_at = 0.0
         self.ready = False
         self.failures = 0
         self.problem: str | None = None
@@ -110,6 +115,7 @@ class Link:
     def readable(self) -> None:
         """Read what has come (the network calls this): also what TLS holds decrypted, for which the socket never reports ready again."""
         client = self._client
+        self._heard_at = time.monotonic()
         while client is not None and client is self._client:
             client.loop_read()
             pending = getattr(client.socket(), "pending", None)
@@ -127,6 +133,7 @@ class Link:
         self._generation += 1
         client = self._new_client()
         self._client = client
+        self._heard_at = time.monotonic()
         try:
             client.connect(self._endpoint.host, self._endpoint.port, keepalive=KEEPALIVE_SECONDS)
         except OSError as error:
@@ -204,6 +211,15 @@ class Link:
             )
         self._lost(client)
 
+    def _give_up(self, client: paho.Client) -> None:
+        """The connection stands and says nothing: a half-open line, or a broker that hangs."""
+        self._says(f"{self._endpoint.host}:{self._endpoint.port} answers no more: is the network on?")
+        sock = client.socket()
+        if sock is not None:
+            self._network.forget(sock)
+            sock.close()
+        self._lost(client)
+
     def _says(self, words: str) -> None:
         _LOG.debug("%s: %s", self._endpoint.username, words)
         self.problem = words
@@ -228,6 +244,9 @@ class Link:
     def _tick(self, generation: int) -> None:
         client = self._client
         if client is None or generation != self._generation:
+            return
+        if time.monotonic() - self._heard_at > SILENCE_OF_KEEPALIVE * KEEPALIVE_SECONDS:
+            self._give_up(client)
             return
         client.loop_misc()
         if self._client is client:
