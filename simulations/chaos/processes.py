@@ -2,7 +2,8 @@
 of them, the broker or a connection to the database is killed; then counts what is lost, doubled, missed, or left stale. Not a benchmark.
 
 A kill counts only with work in flight for its victim: an event without a receipt (ingest, the broker), a deadline due and not judged
-(watch), a customer-day queued (work), an alert not told (notify), any of these (the database), and the victim was up. Deadlines are of
+(watch), a customer-day queued (work), an alert not told (notify), any of these (the database), and the victim was up. Of every five rounds
+or so one freezes its victim for a moment instead (SIGSTOP, SIGCONT): that counts as no kill. Deadlines are of
 visits nobody comes to, which must be alerted once each, and of visits whose worker checks in amid the kills: an alert about one of those
 must be answered when its evidence comes."""
 
@@ -60,6 +61,8 @@ SILENT: Final = 40
 SILENT_A_ROUND: Final = 6
 ATTENDED_A_ROUND: Final = 3
 SPREAD_SECONDS: Final = 1.5
+FREEZE_SHARE: Final = 0.2
+FREEZE_SECONDS: Final = 2.0
 STAGES: Final = (Stage.WARN, Stage.PAGE, Stage.MISSED)
 PATIENCE_SECONDS: Final = 180.0
 STOP_SECONDS_MAX: Final = 10.0
@@ -83,6 +86,7 @@ class _Run:
     attended: list[VisitId] = field(default_factory=list)
     due: int = 0
     kills: Counter[str] = field(default_factory=Counter)
+    freezes: int = 0
 
     def burst(self, events: int) -> None:
         """So many events of workers anywhere."""
@@ -170,6 +174,7 @@ def run(
     return {
         "kills": sum(torment.kills.values()),
         "kills_by_victim": dict(sorted(torment.kills.items())),
+        "freezes": torment.freezes,
         **result,
         "unclean_stops": unclean,
         "seconds": round(time.monotonic() - began, 3),
@@ -254,6 +259,12 @@ def _round(torment: _Run, victim: str, *, share: int) -> None:
     torment.burst(share - share // 2)
     time.sleep(torment.rng.random() * SPREAD_SECONDS)
     torment.burst(share // 2)
+    if victim in NAMES and torment.rng.random() < FREEZE_SHARE:
+        torment.servers.freeze(victim)
+        time.sleep(torment.rng.random() * FREEZE_SECONDS)
+        torment.servers.thaw(victim)
+        torment.freezes += 1
+        return
     busy = torment.is_busy(victim)
     if victim == DATABASE:
         with torment.sessions() as session:

@@ -1,6 +1,7 @@
 """The broker and the parts of `popback serve` as processes, to be killed and started again. Not who kills them and what is counted."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -80,6 +81,14 @@ class Servers:
         process.kill()
         process.wait()
         return alive
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP: it stands still with whatever it holds, as on a machine that swaps or is being moved."""
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT: it goes on where it stood."""
+        self._running[name].send_signal(signal.SIGCONT)
 
     def tell_to_end(self, name: str) -> None:
         """SIGTERM, as a supervisor does."""
