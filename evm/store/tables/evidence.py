@@ -69,7 +69,8 @@ evidence = Table(
         postgresql_where=text("kind = 'popback_request'"),
     ),
 )
-evidence_keys = Table(  # what keeps an event single: no unique key of the log itself can, whose months are tables of their own
+# What keeps an event single: no unique key of the log itself can, whose months are tables of their own.
+evidence_keys = Table(
     "evidence_keys",
     metadata,
     Column("event_id", String(36), primary_key=True),
