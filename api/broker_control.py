@@ -10,6 +10,7 @@ from typing import Final
 from devices import identity
 from devices.mosquitto import dynsec
 from devices.mosquitto.control import Control, ControlError
+from devices.mosquitto.placing import old_text
 
 PLACE_FILE: Final = "broker-control.json"
 
@@ -18,7 +19,7 @@ def remember(secrets: Path, *, host: str, port: int) -> None:
     """Keep where the plugin is commanded."""
     text = json.dumps({"host": host, "port": port})
     path = secrets / PLACE_FILE
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if old_text(path) != text:
         identity.write_privately(path, text)
 
 

@@ -2,6 +2,7 @@
 then lets through: test_listeners and test_dynsec."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from typer.testing import CliRunner
 
+from api import cli
 from api.broker_sync import SyncOptions, check_broker, sync_broker, watch_broker
 from api.office import OfficeRefused, enrol_device
 from api.phone_file import PhoneFile, read_phone, write_phone
@@ -335,6 +339,17 @@ def test_fault_31_a_certificates_end_is_told_a_month_before(
     assert answer["state"] == state
     assert words in answer["words"]
     assert answer["names"] == "localhost, 127.0.0.1"
+
+
+@pytest.mark.parametrize(("days", "code"), [(90, 0), (20, 1), (-1, 2)])
+def test_the_checks_exit_code_and_object_are_for_programs(authority: Authority, days: int, code: int) -> None:
+    """Broken if a daily job cannot tell good from bad, or meets other keys than the schema's."""
+    pair = authority.sign("server", days=days)
+    arguments = ["--tls-cert", str(pair.certificate), "--tls-key", str(pair.key), "--json"]
+    said = CliRunner().invoke(cli.app, ["broker", "check", *arguments])
+    assert said.exit_code == code, said.stderr
+    schema = Path(cli.__file__).parent / "schema" / "broker_check.json"
+    jsonschema.validate(json.loads(said.stdout), json.loads(schema.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(
