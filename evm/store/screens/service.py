@@ -44,13 +44,14 @@ WAITING: Final = MappingProxyType(
         "overdue_seconds": "How long the oldest of them has been due.",
         "reconcile_backlog": "Customer days waiting to be reconciled.",
         "oldest_unsent_seconds": "How long the oldest message to a person has waited to be sent.",
+        "quarantined_messages": "Messages kept in quarantine.",
     }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """What waits for the standing jobs: `figures` by the names of `WAITING`, `unsent` messages by channel."""
+    """What waits for the standing jobs or for a person: `figures` by the names of `WAITING`, `unsent` messages by channel."""
 
     figures: Mapping[str, float]
     unsent: Mapping[str, int]
@@ -61,6 +62,7 @@ def waiting(session: Session, *, now: datetime) -> Waiting:
     is_due = (deadlines.c.judged_at.is_(None), deadlines.c.due_at <= now)
     overdue, oldest = session.execute(select(func.count(), func.min(deadlines.c.due_at)).where(*is_due)).one()
     queued = session.execute(select(func.count()).select_from(reconcile_queue)).scalar_one()
+    refused = session.execute(select(func.coalesce(func.max(quarantine.c.log_index), 0))).scalar_one()
     channels = select(outbox.c.channel, func.count().label("waiting")).where(outbox.c.sent_at.is_(None))
     unsent = {row.channel: row.waiting for row in session.execute(channels.group_by(outbox.c.channel))}
     untold = session.execute(
@@ -72,6 +74,7 @@ def waiting(session: Session, *, now: datetime) -> Waiting:
             "overdue_seconds": _age(oldest, now),
             "reconcile_backlog": float(queued),
             "oldest_unsent_seconds": _age(untold, now),
+            "quarantined_messages": float(refused),
         },
         unsent={"notify": 0, "down": 0} | unsent,
     )
