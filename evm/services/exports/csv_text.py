@@ -10,7 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 -- full width: some spreadsheets calculate those, too
+CONTROL_STARTS: Final = ("\t", "\r", "\n")
 ROWS_A_PIECE: Final = 500
 Cell = str | int | date | datetime | None
 
@@ -35,7 +36,8 @@ def csv_text(*, columns: Sequence[str], rows: Iterable[Sequence[Cell]], zone: st
 
 def neutral(text: str) -> str:
     """The text so that no spreadsheet calculates it: what begins like a formula, spaces aside, gets an apostrophe before it."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+    risky = text.startswith(CONTROL_STARTS) or text.lstrip().startswith(FORMULA_STARTS)
+    return f"'{text}" if risky else text
 
 
 def _written(cell: Cell, where: ZoneInfo) -> str | int:

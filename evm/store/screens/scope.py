@@ -1,9 +1,8 @@
 """Where a reader may look: applied inside every query of this package, so that a foreign row is the same as none. Not roles (api.auth)."""
 
 from dataclasses import dataclass
-from datetime import date
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Subquery, and_, exists, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from evm.store.tables.evidence import evidence
@@ -49,36 +48,30 @@ def of_place(
     return and_(*tests)
 
 
-def of_history(
-    scope: Scope,
-    *,
-    customer: ColumnElement[str],
-    day: ColumnElement[date],
-    locality: ColumnElement[str] | ColumnElement[str | None],
-) -> ColumnElement[bool]:
-    """Days on which somebody who has passed to the scope's provider, and is with it now, was still another's, where the council lets
-    them be seen."""
-    if scope.nothing or scope.provider_id is None:
-        return false()
-    spell, passed = provider_spells.alias("history_spells"), transfers.alias("history_transfers")
-    now = customers.alias("history_customers")
-    began = (
-        exists()
+def came_from_elsewhere(scope: Scope) -> Subquery:
+    """Customers (`subject_id`) who have passed to the scope's provider and are with it now, with the day `since` which; of those only
+    whose days before the council lets it see."""
+    spell = provider_spells.c
+    return (
+        select(spell.subject_id, func.max(spell.since).label("since"))
+        .join(transfers, transfers.c.transfer_id == spell.transfer_id)
+        .join(customers, customers.c.customer_id == spell.subject_id)
         .where(
-            spell.c.kind == "customer",
-            spell.c.subject_id == customer,
-            spell.c.provider_id == scope.provider_id,
-            spell.c.since > day,
-            passed.c.transfer_id == spell.c.transfer_id,
-            passed.c.state == "applied",
-            passed.c.shows_history,
-            now.c.customer_id == customer,
-            now.c.provider_id == scope.provider_id,
+            spell.kind == "customer",
+            spell.provider_id == scope.provider_id,
+            transfers.c.state == "applied",
+            transfers.c.shows_history,
+            customers.c.provider_id == scope.provider_id,
         )
-        .correlate_except(spell, passed, now)
+        .group_by(spell.subject_id)
+        .subquery("came_from_elsewhere")
     )
-    anybodys = Scope(council_id=scope.council_id, locality_id=scope.locality_id)
-    return and_(began, of_place(anybodys, provider=customer, locality=locality))
+
+
+def of_anybody_there(scope: Scope, *, locality: ColumnElement[str] | ColumnElement[str | None]) -> ColumnElement[bool]:
+    """As `of_place`, whatever the provider."""
+    anybodys = Scope(nothing=scope.nothing, council_id=scope.council_id, locality_id=scope.locality_id)
+    return of_place(anybodys, provider=locality, locality=locality)  # type: ignore[arg-type]
 
 
 def of_provider(scope: Scope, *, provider: ColumnElement[str]) -> ColumnElement[bool]:

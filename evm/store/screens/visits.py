@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from evm.domain.visit import Visit
 from evm.store.evidence import indices_of_events
 from evm.store.screens.invoices import invoices_visible
-from evm.store.screens.scope import Scope, of_history, of_place, of_worker
+from evm.store.screens.scope import Scope, came_from_elsewhere, of_anybody_there, of_place, of_worker
 from evm.store.tables.evidence import evidence
 from evm.store.tables.money import charges, invoice_lines, invoices
 from evm.store.tables.people import care_workers, customers, localities, providers
@@ -111,8 +111,31 @@ def _listed(
     locality_id: str | None = None,
     visit_key: str | None = None,
 ) -> list[Listed]:
+    asked = _Asked(on=on, locality_id=locality_id, visit_key=visit_key)
+    planned, others = _planned(scope, asked), _unplanned(scope, asked)
+    found = [Listed(*row) for row in session.execute(planned)]
+    unplanned = session.execute(others).all()
+    if scope.provider_id is not None:
+        found += [Listed(*row) for row in session.execute(_planned_before(scope, asked))]
+        found.sort(key=lambda row: (row.start, row.visit_key))
+        unplanned = sorted(
+            [*unplanned, *session.execute(_unplanned_before(scope, asked))], key=lambda row: row.visit_key
+        )
+    return found + [Listed(row.visit_key, None, None, None, row.outcome, row.minutes) for row in unplanned]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """Which visits a list is of; None: any."""
+
+    on: date | None
+    locality_id: str | None
+    visit_key: str | None
+
+
+def _all_planned(scope: Scope, asked: _Asked) -> Select[Any]:
     planned, newest = planned_visits.c, visits.c
-    expected = (
+    return (
         select(
             planned.visit_id.label("visit_key"),
             planned.start_at,
@@ -123,38 +146,68 @@ def _listed(
         )
         .outerjoin(visits, and_(newest.visit_key == planned.visit_id, newest.is_newest))
         .where(
-            or_(
-                of_place(scope, provider=planned.provider_id, locality=planned.locality_id),
-                of_history(scope, customer=planned.customer_id, day=planned.care_day, locality=planned.locality_id),
-            ),
             of_worker(scope, visit_id=planned.visit_id, visit_key=planned.visit_id),
-            planned.care_day == on if on is not None else true(),
-            planned.locality_id == locality_id if locality_id is not None else true(),
-            planned.visit_id == visit_key if visit_key is not None else true(),
+            planned.care_day == asked.on if asked.on is not None else true(),
+            planned.locality_id == asked.locality_id if asked.locality_id is not None else true(),
+            planned.visit_id == asked.visit_key if asked.visit_key is not None else true(),
         )
         .order_by(planned.start_at, planned.visit_id)
     )
-    unplanned = (
+
+
+def _planned(scope: Scope, asked: _Asked) -> Select[Any]:
+    planned = planned_visits.c
+    return _all_planned(scope, asked).where(of_place(scope, provider=planned.provider_id, locality=planned.locality_id))
+
+
+def _planned_before(scope: Scope, asked: _Asked) -> Select[Any]:
+    """Another provider's visits of those who have passed to this one since. A query of its own: in one with `_planned` no index served."""
+    planned, came = planned_visits.c, came_from_elsewhere(scope)
+    return (
+        _all_planned(scope, asked)
+        .join(came, came.c.subject_id == planned.customer_id)
+        .where(
+            planned.care_day < came.c.since,
+            planned.provider_id != scope.provider_id,
+            of_anybody_there(scope, locality=planned.locality_id),
+        )
+    )
+
+
+def _all_unplanned(scope: Scope, asked: _Asked) -> Select[Any]:
+    newest = visits.c
+    return (
         select(newest.visit_key, newest.outcome, newest.minutes)
         .join(customers, customers.c.customer_id == newest.customer_id)
         .where(
             newest.is_newest,
             newest.visit_id.is_(None),
-            or_(
-                of_place(scope, provider=newest.provider_id, locality=customers.c.locality_id),
-                of_history(scope, customer=newest.customer_id, day=newest.care_day, locality=customers.c.locality_id),
-            ),
             of_worker(scope, visit_id=newest.visit_id, visit_key=newest.visit_key),
-            newest.care_day == on if on is not None else true(),
-            customers.c.locality_id == locality_id if locality_id is not None else true(),
-            newest.visit_key == visit_key if visit_key is not None else true(),
+            newest.care_day == asked.on if asked.on is not None else true(),
+            customers.c.locality_id == asked.locality_id if asked.locality_id is not None else true(),
+            newest.visit_key == asked.visit_key if asked.visit_key is not None else true(),
         )
         .order_by(newest.visit_key)
     )
-    found = [Listed(*row) for row in session.execute(expected)]
-    return found + [
-        Listed(row.visit_key, None, None, None, row.outcome, row.minutes) for row in session.execute(unplanned)
-    ]
+
+
+def _unplanned(scope: Scope, asked: _Asked) -> Select[Any]:
+    return _all_unplanned(scope, asked).where(
+        of_place(scope, provider=visits.c.provider_id, locality=customers.c.locality_id)
+    )
+
+
+def _unplanned_before(scope: Scope, asked: _Asked) -> Select[Any]:
+    newest, came = visits.c, came_from_elsewhere(scope)
+    return (
+        _all_unplanned(scope, asked)
+        .join(came, came.c.subject_id == newest.customer_id)
+        .where(
+            newest.care_day < came.c.since,
+            newest.provider_id != scope.provider_id,
+            of_anybody_there(scope, locality=customers.c.locality_id),
+        )
+    )
 
 
 def _rows(session: Session, *, statuses: Mapping[str, str]) -> tuple[VisitRow, ...]:
