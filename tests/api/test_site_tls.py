@@ -60,7 +60,7 @@ def test_the_site_speaks_https_of_today_and_tells_browsers_to_stay_with_it(
     tls = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key))
     with serving(tmp_path, *tls, POPBACK_PUBLIC_URL="https://localhost") as url:
         trusting = ssl.create_default_context(cadata=authority.pem)
-        answer = httpx.get(url.replace("127.0.0.1", "localhost") + "/health/live", verify=trusting)
+        answer = httpx.get(url.replace("127.0.0.1", "localhost") + "/health", verify=trusting)
         assert answer.status_code == 200
         assert "max-age" in answer.headers["strict-transport-security"]
         with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
