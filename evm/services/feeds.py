@@ -98,7 +98,7 @@ def take_events(
         conflict = bool(before)
         taken.append(FeedTaken(outcome="changed" if conflict else "new", before=next(iter(before.values()), None)))
         before[digest] = event.at
-        rows.append(_row(event, payload, digest, now, conflict=conflict))
+        rows.append(_row(event, key[2], payload, digest, now, conflict=conflict))
         if conflict:
             conflicted += stands.get(key, ())
     log.append_many(session, rows=rows)
@@ -128,13 +128,13 @@ def _device(event: FeedEvent) -> DeviceId:
     return DeviceId(FEED_DEVICE + event.vendor)
 
 
-def _row(event: FeedEvent, payload: bytes, digest: str, now: datetime, *, conflict: bool) -> NewRow:
+def _row(event: FeedEvent, event_id: EventId, payload: bytes, digest: str, now: datetime, *, conflict: bool) -> NewRow:
     flags = {FindingCode.AMENDED.value} if event.amended else set()
     if conflict:
         flags.add(FindingCode.CONFLICTING_EVENTS.value)
     place = event.grade_place if event.method in PROVES_PLACE else Grade.C
     evidence = Evidence(
-        event_id=event.event_id,
+        event_id=event_id,
         sha256=digest,
         source=Source.IMPORT,
         provider=event.provider,

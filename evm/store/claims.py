@@ -15,6 +15,7 @@ from evm.store.money import RECEIVED
 from evm.store.money_rows import line_values
 from evm.store.tables.feeds import claim_files, claim_rows
 from evm.store.tables.money import invoice_lines, invoices
+from evm.store.writes import bulk_insert
 
 ROWS_A_READ: Final = 2_000
 
@@ -131,8 +132,7 @@ def append_rows(session: Session, *, rows: Sequence[ClaimRow]) -> None:
         }
         for row in rows
     ]
-    if values:
-        session.connection().execute(insert(claim_rows), values)
+    bulk_insert(session, table=claim_rows, rows=values)
 
 
 def sums(session: Session, *, invoice_id: str) -> ClaimSums | None:
@@ -212,8 +212,7 @@ def rows_in_order(session: Session, *, invoice_id: str) -> Iterator[Sequence[Cla
 def append_lines(session: Session, *, invoice_id: str, lines: Sequence[tuple[int, ClaimLine]]) -> None:
     """Append invoice lines, each with the file's row it came from."""
     values = [{**line_values(invoice_id, line), "claim_row": row} for row, line in lines]
-    if values:
-        session.connection().execute(insert(invoice_lines), values)
+    bulk_insert(session, table=invoice_lines, rows=values)
 
 
 def complete(session: Session, *, invoice_id: str, period_since: date, period_until: date, claimed_pence: int) -> None:

@@ -47,6 +47,7 @@ def serving(*, directory: Path, database_url: str, seed: int, scenario=None) -> 
         password=credential.password,
         ingest=ingest,
         share_group=None,
+        persistent=False,
     )
     try:
         assert client.start(timeout_seconds=10)
