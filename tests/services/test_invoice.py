@@ -329,7 +329,7 @@ def test_a_later_rate_prices_later_days_only(session):
     assert sums.payable_pence == 1365 + 25 * 50
 
 
-def test_a_slot_on_two_invoices_is_held_on_both(session):
+def test_row_89_a_slot_on_two_invoices_is_held_on_both(session):
     """bad-input 89: the first invoice, judged and not approved, is held as well."""
     seed(session)
     first, _ = judged(session, claim(line(1), line(2)))
@@ -342,7 +342,7 @@ def test_a_slot_on_two_invoices_is_held_on_both(session):
 @pytest.mark.parametrize(
     ("of_first", "of_second"), [({}, {"visit": None}), ({"visit": None}, {}), ({"visit": None}, {"visit": None})]
 )
-def test_a_slot_claimed_by_customer_and_start_is_found_on_both_invoices(session, of_first, of_second):
+def test_row_89_a_slot_claimed_by_customer_and_start_is_found_on_both_invoices(session, of_first, of_second):
     """bad-input 89: leaving the visit's id out on one of two invoices would have the same minutes paid twice."""
     seed(session)
     first, _ = judged(session, claim(line(1, **of_first), line(2)))

@@ -220,7 +220,7 @@ def test_a_cancelled_visit_that_was_attended_is_queried():
     assert (found.verdict, found.reason) == (Verdict.QUERY, Reason.ATTENDED_THOUGH_CANCELLED)
 
 
-def test_a_visit_while_the_customer_was_away_is_disallowed_or_queried():
+def test_row_91_a_visit_while_the_customer_was_away_is_disallowed_or_queried():
     """bad-input 91: nobody there, nothing to pay; somebody there, a person decides."""
     spells = {CustomerId("customer-1"): (AWAY,)}
     assert one(None, absences=spells).reason is Reason.AWAY
@@ -334,7 +334,7 @@ def test_late_evidence_releases_the_line():
     assert (before.withheld_pence, after.payable_pence) == (1365, 1365)
 
 
-def test_one_bad_line_of_ten_thousand_holds_only_itself():
+def test_row_95_one_bad_line_of_ten_thousand_holds_only_itself():
     """bad-input 95: a line that took its neighbours with it would break this."""
     count = 10_000
     plans = tuple(planned(visit_id=f"visit-{number}", start=START) for number in range(count))
