@@ -169,7 +169,7 @@ def run(
         url = f"sqlite:///{directory / 'popback.sqlite3'}" if database == "sqlite" else database
         torment = _prepared(stack, directory, url, broker=broker, seed=seed, kills=kills)
         _torment(torment, kills=kills, events=events, victims=_victims(url), say=say)
-        unclean = _ended(torment)
+        unclean = _ended(torment, say)
         result = _count(torment)
     return {
         "kills": sum(torment.kills.values()),
@@ -276,12 +276,18 @@ def _round(torment: _Run, victim: str, *, share: int) -> None:
         torment.kills[victim] += 1
 
 
-def _ended(torment: _Run) -> int:
+def _ended(torment: _Run, say: Callable[[str], None]) -> int:
     """Tell every process to end, and count those that do not end with 0 within ten seconds."""
+    unclean = 0
     for name in NAMES:
         torment.until(lambda: torment.servers.is_ready(name), f"{name} does not come up")  # noqa: B023 -- asked at once
         torment.servers.tell_to_end(name)
-    return sum(torment.servers.exit_code(name, within_seconds=STOP_SECONDS_MAX) != 0 for name in NAMES)
+    for name in NAMES:
+        code = torment.servers.exit_code(name, within_seconds=STOP_SECONDS_MAX)
+        if code != 0:
+            unclean += 1
+            say(f"{name} ended with {code} (None: not in time): {torment.servers.log_text(name)[-500:]}")
+    return unclean
 
 
 def _count(torment: _Run) -> dict[str, Any]:
