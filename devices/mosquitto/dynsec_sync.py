@@ -45,9 +45,9 @@ def sync_dynsec(
         texts = {CONF_FILE: conf, **copies}
         changed = placing.put(directory, texts=texts, owner=owner)
         running = placing.running_pid(directory) is not None
-        restart = placing.restart_reason(changed, running=running, tls=tls)
+        restart = placing.restart_reason(directory, changed=changed, tls=tls)
         if running and CONF_FILE not in changed:
-            told, waiting = _commanded(wanted, servers, host=host, port=port)
+            told, waiting = _commanded(wanted, servers, host=host, port=port, starts_soon=restart is not None)
             changed += told
             restart = restart or _waiting_words(waiting)
             placing.tell(directory, texts=texts)
@@ -62,15 +62,18 @@ def sync_dynsec(
 
 
 def _commanded(
-    wanted: Wanted, servers: Sequence[Credential], *, host: str, port: int
+    wanted: Wanted, servers: Sequence[Credential], *, host: str, port: int, starts_soon: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Command the running plugin; answers what was changed and who waits for the file."""
+    """Command the running plugin; answers what was changed and who waits for the file. One that `starts_soon` need not answer: it may run
+    without the plugin until then, or elsewhere."""
     try:
         controller = next(server for server in servers if server.username == CONTROLLER)
         with Control(host=host, port=port, credential=controller) as control:
             found: Differences = dynsec.differences(wanted=wanted, known=control.known())
             control.command(found.commands)
     except ControlError as error:
+        if starts_soon:
+            return (), ()
         raise SyncRefused(str(error)) from None
     return (f"{len(found.commands)} access rules and clients",) if found.commands else (), found.waiting
 

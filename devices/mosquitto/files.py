@@ -46,12 +46,12 @@ def write_files(
             **copies,
         }
         changed = placing.put(directory, texts=texts, owner=owner)
-        running = placing.running_pid(directory) is not None
+        restart = placing.restart_reason(directory, changed=changed, tls=tls)
         placing.tell(directory, texts=texts)
     return Written(
         paths=tuple(directory / name for name in texts),
         changed=changed,
-        restart=placing.restart_reason(changed, running=running, tls=tls),
+        restart=restart,
         problem=problem,
     )
 

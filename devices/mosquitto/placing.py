@@ -23,6 +23,9 @@ LOCK_FILE: Final = ".sync.lock"
 TOLD_FILE: Final = ".told"
 """The digest of the files that a running Mosquitto was last told to read: after a crash between writing and telling it is told."""
 
+PENDING_FILE: Final = ".restart"
+"""Which run of Mosquitto has to be started anew, and why: said until it was."""
+
 
 class SyncRefused(ValueError):  # noqa: N818 -- named for what is wrong
     """The files cannot be written, with the sentence that says what to do."""
@@ -84,15 +87,21 @@ def certificate_texts(directory: Path, *, tls: TlsFiles | None) -> tuple[dict[st
     return {CERTIFICATE_FILE: old_text(tls.certificate), KEY_FILE: old_text(tls.key)}, None
 
 
-def restart_reason(changed: tuple[str, ...], *, running: bool, tls: TlsFiles | None) -> str | None:
-    """Why a running Mosquitto does not see all of it by SIGHUP: listeners never, and websockets keep the certificate they began with."""
-    if not running:
+def restart_reason(directory: Path, *, changed: tuple[str, ...], tls: TlsFiles | None) -> str | None:
+    """Why the Mosquitto that runs does not see all of it by SIGHUP, from the change until it was started anew: listeners are opened at its
+    start only, and websockets keep the certificate they began with."""
+    run = _this_run(directory)
+    if run is None:
         return None
     if CONF_FILE in changed:
-        return "its configuration changed, and listeners are opened at its start only"
-    if CERTIFICATE_FILE in changed and tls is not None and tls.websockets_port is not None:
-        return "its websockets listener shows the old certificate until then"
-    return None
+        reason = "its configuration changed, and listeners are opened at its start only"
+    elif CERTIFICATE_FILE in changed and tls is not None and tls.websockets_port is not None:
+        reason = "its websockets listener shows the old certificate until then"
+    else:
+        kept_run, _, kept = old_text(directory / PENDING_FILE).partition(" ")
+        return kept if kept and kept_run == run else None
+    write_privately(directory / PENDING_FILE, f"{run} {reason}")
+    return reason
 
 
 def tell(directory: Path, *, texts: Mapping[str, str]) -> None:
@@ -119,6 +128,15 @@ def running_pid(directory: Path) -> int | None:
     except (OSError, ValueError):  # none was started, or it is just writing its number: it reads the files anyway
         return None
     return pid if _is_mosquitto(pid) else None
+
+
+def _this_run(directory: Path) -> str | None:
+    """What tells this run of Mosquitto from its next one, which in a container has the same number; None when none runs."""
+    pid = running_pid(directory)
+    try:
+        return None if pid is None else f"{pid}@{(directory / PID_FILE).stat().st_mtime_ns}"
+    except FileNotFoundError:  # it ended just now
+        return None
 
 
 def _stands(path: Path, text: str, owner: tuple[int, int] | None) -> bool:

@@ -301,7 +301,12 @@ def test_a_restart_that_fails_is_named(office: Office, command: str, words: str)
     office.sync()
     office.broker.start()
     with pytest.raises(OfficeRefused, match=words):
-        office.sync(port=free_port(), restart_command=command)
+        office.sync(plain_host="127.0.0.2", restart_command=command)
+    assert "restart Mosquitto: its configuration changed" in office.sync(restart_command=None)["restart"]
+    office.broker.stop()
+    office.broker.host = "127.0.0.2"
+    office.broker.start()
+    assert "restart" not in office.sync()
 
 
 # -- check ------------------------------------------------------------------------------------------------------------------------
