@@ -4,6 +4,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -21,6 +22,7 @@ from evm.services.imports.kinds import KINDS
 from evm.services.imports.layout import LayoutRefused, layout_named, layout_names
 from evm.services.imports.run import ImportReport, import_file
 from evm.store.accounts import Role
+from evm.store.trial_copies import to_try_on
 
 UPLOAD_BYTES_MAX: Final = 10 * 2**20
 SHOWN_MAX: Final = 100
@@ -112,8 +114,9 @@ def take_in(
     stop: Callable[[], bool] | None = None,
     before_commit: Callable[[Session, ImportReport], bool] | None = None,
 ) -> ImportReport:
-    """Check the file, and unless `dry_run` or anything is wrong with it, commit. `before_commit` writes what must stand or fall with it;
-    False from it rolls everything back (the report then says `stopped`). Raises FileRefused, LayoutRefused."""
+    """Check the file, and unless `dry_run` (which holds up no other writer) or anything is wrong with it, commit.
+
+    `before_commit` writes what must stand or fall with it; False from it rolls everything back. Raises FileRefused, LayoutRefused."""
     kind = kind_named(order.kind)
     layout = standard_layout(kind) if order.layout == STANDARD else layout_named(name=order.layout, kind=kind.name)
     file = open_csv(path=path, layout=layout, bytes_max=UPLOAD_BYTES_MAX)
@@ -127,7 +130,9 @@ def take_in(
         exported_at=order.exported_at,
         file_sha256=file.sha256,
     )
-    with sessions() as session:
+    with ExitStack() as opened:
+        trying = opened.enter_context(to_try_on(sessions)) if dry_run else sessions
+        session = opened.enter_context(trying())
         report = import_file(
             session,
             kind=kind,

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.import_desk import INTERRUPTED
 from evm.store import uploads
 from tests.api.conftest import Clock, Reader
-from tests.api.test_import_pages import names, upload
+from tests.api.test_import_pages import names, patient, upload
 
+__all__ = ["patient"]
 ROOT = Path(__file__).parents[2]
 DIES = """
 import os, sys

@@ -8,11 +8,13 @@ from playwright.sync_api import Page, expect
 
 from evm.services.contracts import add_contract
 from evm.services.localities import set_polygons
+from tests.api.test_import_pages import patient
 from tests.browser.conftest import OpenPage, Running
 from tests.browser.test_stories import faults
 from tests.domain.test_area import square
 from tests.factories import COUNCIL, LOCALITY, NINE, PROVIDER
 
+__all__ = ["patient"]
 pytestmark = pytest.mark.browser
 
 HEADER = "customer,provider,locality,name,address,postcode,latitude,longitude,phone\n"
