@@ -2,9 +2,12 @@
 so that runs go on as they were. Not the handing over of visits (evm.services.transfers)."""
 
 import hashlib
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -18,8 +21,11 @@ from evm.services.roster_notices import tell_workers
 from evm.services.roster_problem import load_day
 from evm.store import people, plans, rosters, transfers
 from evm.store.rosters import RosterRecord
+from evm.store.savepoint import Done, attempt
 
-BY = "provider change"
+BY: Final = "provider change"
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def pass_rosters_on(
@@ -31,13 +37,14 @@ def pass_rosters_on(
     emptied: Collection[VisitId],
     now: datetime,
     policy: Policy,
-) -> int:
-    """Publish, for both providers, the rosters of these localities and days that the visits handed over or emptied stand in; how many
-    were published. A roster of which nothing is left is withdrawn."""
+) -> tuple[int, tuple[str, ...]]:
+    """Publish, for both providers, the rosters of these localities and days that the visits handed over or emptied stand in. A roster of
+    which nothing is left is withdrawn; so is one that cannot be made again, which holds nothing up: workers stay on their visits, and
+    somebody must make it. Answers how many were published, and which ("provider locality day") were not."""
     changed = plans.planned_visits_of(session, visit_ids={*visits, *emptied})
     touched = {(visit.locality_id, care_day(visit.start, zone=policy.zone)) for visit in changed}
     passed, unfilled = frozenset(visits), frozenset(emptied)
-    published = 0
+    published, failed = 0, list[str]()
     for locality, day in days:
         if (locality, day) not in touched:
             continue
@@ -47,8 +54,15 @@ def pass_rosters_on(
             published += 1
             continue
         for provider in (transfer.from_provider, transfer.to_provider):
-            published += _publish(session, provider, locality, day, now, policy)
-    return published
+            outcome = attempt(session, work=partial(_publish, session, provider, locality, day, now, policy))
+            if isinstance(outcome, Done):
+                published += outcome.value
+                continue
+            name = f"{provider} {locality} {day.isoformat()}"
+            _LOG.error("the roster %s cannot be made again after a transfer", name, exc_info=outcome.error)
+            transfers.supersede(session, provider=provider, locality=locality, day=day)
+            failed.append(name)
+    return published, tuple(failed)
 
 
 def _passes_whole(session: Session, record: RosterRecord, transfer: Transfer, *, passed: Collection[VisitId]) -> bool:

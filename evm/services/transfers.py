@@ -187,7 +187,7 @@ def _apply(session: Session, due: Transfer, now: datetime, policy: Policy) -> No
     visits = transfers.hand_over_visits(session, customer_ids=customers, transfer=due)
     emptied = transfers.take_off_strangers(session, providers=[due.from_provider, due.to_provider], since=due.on_day)
     ingest_state.queue_reconcile(session, pairs=transfers.reconciled_since(session, visit_ids=visits), now=now)
-    rosters = pass_rosters_on(
+    rosters, failed = pass_rosters_on(
         session, transfer=due, days=before, visits=visits, emptied=emptied, now=now, policy=policy
     )
     answer = {
@@ -196,6 +196,7 @@ def _apply(session: Session, due: Transfer, now: datetime, policy: Policy) -> No
         "visits": len(visits),
         "visits_unfilled": len(emptied),
         "rosters": rosters,
+        "rosters_to_make": list(failed),
         "pins_lost": list(lost),
     }
     transfers.keep_answer(session, transfer_id=due.transfer_id, answer=answer)
@@ -208,6 +209,8 @@ def _tell(session: Session, due: Transfer, answer: dict[str, Any], now: datetime
         f"{due.to_provider} on {due.on_day.isoformat()} with {answer['visits']} planned visits; on {answer['visits_unfilled']} "
         f"visits a care worker and the customer are no longer with the same provider: put somebody on them."
     )
+    if answer["rosters_to_make"]:
+        words += f" Make these rosters anew: {', '.join(answer['rosters_to_make'])}."
     if answer["pins_lost"]:
         words += f" Give a new PIN to {', '.join(answer['pins_lost'])}: theirs was taken."
     rows = [

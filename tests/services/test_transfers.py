@@ -16,11 +16,12 @@ from evm.domain.evidence import EventKind
 from evm.domain.ids import ProviderId
 from evm.domain.people import Provider
 from evm.domain.plan import Absence, AbsenceKind, SupportPlan
+from evm.domain.popback import PopbackRequest, PopbackState
 from evm.domain.transfer import Passed, TransferState
 from evm.domain.visit import VisitOutcome
-from evm.services import cramming, plan, price, reconcile, transfers, watch
+from evm.services import cramming, plan, price, reconcile, transfer_rosters, transfers, watch
 from evm.services import invoice as invoices
-from evm.services.roster import adopt, publish
+from evm.services.roster import RosterRefused, adopt, publish
 from evm.services.roster_deadlines import publish_deadlines
 from evm.services.roster_problem import Wishes, load_day, problem_of
 from evm.services.transfers import TransferRefused, Wanted
@@ -334,6 +335,46 @@ def test_a_roster_that_passes_whole_stays_as_it_was(town: Session) -> None:
     assert (before.state, standing.provider_id, standing.body) == (RosterState.SUPERSEDED, NEW, before.body)
     told = {row.address for row in outbox.take(town, channel=outbox.DOWN, limit=20)}
     assert f"{NEW}/p1" in told, "the new credential's phone hears of its run"
+
+
+def test_a_roster_that_cannot_be_made_again_holds_nothing_up(town: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken: one odd roster would keep a whole locality with the old provider, night after night."""
+    on = date(2026, 11, 5)
+    draft = adopt(
+        town, locality_id=LOCALITY, provider_id=PROVIDER, day=on,
+        workers={"c1-5": ["w1"], "c2-5": ["w2"]}, now=BEFORE, policy=POLICY,
+    )  # fmt: skip
+    publish(town, roster_id=draft, by="test", now=BEFORE, policy=POLICY)
+
+    def refused(*_args: object, **_kwargs: object) -> str:
+        raise RosterRefused("cannot be")
+
+    monkeypatch.setattr(transfer_rosters, "adopt", refused)
+    passed(town)
+    assert rosters.list_rosters(town, since_day=on, until_day=date(2026, 11, 6), state=RosterState.PUBLISHED) == ()
+    (visit,) = plans.planned_visits_of(town, visit_ids=["c1-5"])
+    assert (visit.provider_id, visit.rostered) == (NEW, ("w1",))
+    told = outbox.take(town, channel=outbox.NOTIFY, limit=10)
+    assert all(
+        "Make these rosters anew: kindly m14 2026-11-05, bright m14 2026-11-05." in row.body["words"] for row in told
+    )
+
+
+def test_a_promised_popback_goes_along(town: Session) -> None:
+    """Broken: what was promised to a customer would be forgotten with the provider that promised it."""
+    plans.add_planned_visits(
+        town, visits=[factories.planned_visit("pop", start=at(6, minutes=300), popback=True, rostered=("w1",))]
+    )
+    request = PopbackRequest(
+        request_id="q1", customer_id="c1", asked_at=BEFORE, asked_by="Ada", wanted_at=at(6, minutes=300), minutes=30,
+        workers_needed=1, state=PopbackState.PROMISED, visit_id="pop", answer="Promised.",
+    )  # fmt: skip
+    plans.add_popback_request(town, request=request)
+    assert transfers.preview(town, wanted=WANTED, now=BEFORE, policy=POLICY).popbacks_promised == 1
+    passed(town)
+    (kept,) = plans.list_popback_requests(town, provider_id=NEW)
+    (visit,) = plans.planned_visits_of(town, visit_ids=["pop"])
+    assert (kept.state, visit.provider_id, visit.popback, visit.rostered) == (PopbackState.PROMISED, NEW, True, ("w1",))
 
 
 def test_whoever_parts_from_a_customer_is_taken_off(town: Session) -> None:
