@@ -1,5 +1,5 @@
-"""Takes one file in from the command line: opens it, runs the import in a transaction, commits or rolls back, answers as data. Not the
-checking of rows (evm.services.imports) and not the words on the terminal (intake_words)."""
+"""Takes one file in from the command line, and answers as data. Not the transaction (api.importing, which the site shares) and not the
+words on the terminal (intake_words)."""
 
 import csv
 import getpass
@@ -12,13 +12,15 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from api import importing
+from api.importing import STANDARD, Order
 from api.parts import Parts
 from evm.domain.ids import CouncilId, ProviderId
-from evm.services.imports.csv_file import FileRefused, RowError, open_csv
+from evm.services.imports.csv_file import FileRefused, RowError
 from evm.services.imports.fields import CellRefused, day, instant
-from evm.services.imports.kind import Context, ImportKind, Taken, standard_layout
-from evm.services.imports.layout import Layout, LayoutRefused, layout_named
-from evm.services.imports.run import ImportReport, import_file
+from evm.services.imports.kind import ImportKind, Taken, standard_layout
+from evm.services.imports.layout import LayoutRefused
+from evm.services.imports.run import ImportReport
 from evm.store import people
 from evm.store.imports import ImportRecord
 
@@ -39,31 +41,28 @@ def take_in(
     dry_run: bool,
     who: str,
     progress: Callable[[int, int], None] | None = None,
-    stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
     """Take the file in and commit, if nothing in it is refused and this is no dry run; else everything is as before. Raises
     IntakeRefused."""
+    order = Order(
+        kind=kind.name,
+        layout=layout or STANDARD,
+        provider=None if provider is None else ProviderId(provider),
+        council=None if council is None else CouncilId(council),
+        exported_at=_exported_at(exported_at, parts=parts, kind=kind),
+        who=who,
+    )
     try:
-        chosen = standard_layout(kind) if layout is None else layout_named(name=layout, kind=kind.name)
-        file = open_csv(path=path, layout=chosen)
-        context = Context(
-            now=parts.clock(),
+        _check_scope(parts, order=order)
+        return importing.take_in(
+            sessions=parts.sessions,
+            path=path,
+            order=order,
             policy=parts.policy,
-            layout=chosen,
-            who=who,
-            provider=None if provider is None else ProviderId(provider),
-            council=None if council is None else CouncilId(council),
-            exported_at=_exported_at(exported_at, chosen, now=parts.clock()),
-            file_sha256=file.sha256,
+            now=parts.clock(),
+            dry_run=dry_run,
+            progress=progress,
         )
-        _check_scope(parts, kind=kind, context=context)
-        with parts.sessions() as session:
-            report = import_file(
-                session, kind=kind, file=file, context=context, dry_run=dry_run, progress=progress, stop=stop
-            )
-            if report.taken_in:
-                session.commit()
-            return report
     except LayoutRefused as error:
         raise IntakeRefused(str(error)) from None
     except FileRefused as error:
@@ -146,27 +145,27 @@ def _change(taken: Taken) -> dict[str, Any]:
     return {"row": taken.row, "outcome": taken.outcome, "subject": taken.subject, "words": taken.words}
 
 
-def _exported_at(text: str | None, layout: Layout, *, now: datetime) -> datetime | None:
+def _exported_at(text: str | None, *, parts: Parts, kind: ImportKind) -> datetime | None:
     if text is None:
         return None
-    iso = replace(layout, dates="iso")
+    local = replace(standard_layout(kind), zone=parts.policy.zone)
     try:
-        found = instant(text if len(text) > 10 else f"{day(text, iso)} 00:00", iso)
+        found = instant(text if len(text) > 10 else f"{day(text, local)} 00:00", local)
     except CellRefused as refused:
         raise IntakeRefused(f"--exported-at: {refused.words}") from None
-    if found > now:
+    if found > parts.clock():
         raise IntakeRefused(f"--exported-at {text} lies in the future: when was the file made?")
     return found
 
 
-def _check_scope(parts: Parts, *, kind: ImportKind, context: Context) -> None:
+def _check_scope(parts: Parts, *, order: Order) -> None:
     """The provider and council that a file is kept to exist, except where the file is to bring them."""
     with parts.sessions() as session:
         providers = sorted(one.provider_id for one in people.providers(session))
         councils = sorted(one.council_id for one in people.councils(session))
-    if context.provider is not None and context.provider not in providers and kind.name != "providers":
+    if order.provider is not None and order.provider not in providers and order.kind != "providers":
         there = ", ".join(providers) or "none"
-        raise IntakeRefused(f"there is no provider {context.provider!r} in this database; it knows {there}")
-    if context.council is not None and context.council not in councils and kind.name != "councils":
+        raise IntakeRefused(f"there is no provider {order.provider!r} in this database; it knows {there}")
+    if order.council is not None and order.council not in councils and order.kind != "councils":
         there = ", ".join(councils) or "none"
-        raise IntakeRefused(f"there is no council {context.council!r} in this database; it knows {there}")
+        raise IntakeRefused(f"there is no council {order.council!r} in this database; it knows {there}")
