@@ -20,6 +20,7 @@ from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.reconcile import reconcile
 from evm.domain.visit import Visit
+from evm.services.feeds import reach_of_feeds
 from evm.services.provider_days import customers_served, with_their_provider
 from evm.services.reclassify import reclassify
 from evm.store import evidence as log
@@ -309,24 +310,44 @@ def _reconcile(
     now: datetime,
     policy: Policy,
 ) -> tuple[str, ...]:
-    found = reconcile(
-        plan=facts.plan,
-        evidence=facts.evidence,
-        policy=policy,
-        homes=facts.homes,
-        modes=facts.modes,
-        lines=facts.lines,
-        absences=facts.absences,
-        same_person=facts.same_person,
-        customers=customers,
-        now=now,
-    )
+    found: list[Visit] = []
+    for some, known_until in _by_what_is_told(session, facts, customers, now, policy):
+        found += reconcile(
+            plan=facts.plan,
+            evidence=facts.evidence,
+            policy=policy,
+            homes=facts.homes,
+            modes=facts.modes,
+            lines=facts.lines,
+            absences=facts.absences,
+            same_person=facts.same_person,
+            customers=some,
+            now=known_until,
+        )
     since, until = days[0].isoformat(), days[1].isoformat()
     kept = with_their_provider(session, visits=[visit for visit in found if since <= visit.care_day < until])
     whole = {(customer, days[0] + timedelta(days=n)) for customer in customers for n in range((days[1] - days[0]).days)}
     changed = visits.append_versions(session, visits=kept, now=now, customer_days=whole)
     _reclassify(session, kept, set(changed), now, policy)
     return changed
+
+
+def _by_what_is_told(
+    session: Session, facts: _Facts, customers: frozenset[CustomerId], now: datetime, policy: Policy
+) -> Iterable[tuple[frozenset[CustomerId], datetime]]:
+    """The customers by the instant up to which something would have been told of them: now, or of a provider monitored by feed as far as
+    its feed makes it certain that nobody came. A slot nobody came to by then is missed."""
+    provider_of = {visit.customer_id: visit.provider_id for visit in facts.plan}
+    reach = reach_of_feeds(session, providers=set(provider_of.values()))
+    told: dict[datetime, set[CustomerId]] = {}
+    for customer in customers:
+        one = reach.get(provider_of[customer]) if customer in provider_of else None
+        certain = now
+        if one is not None:
+            certain = one.covered_until or one.since
+            certain = min(now, certain - timedelta(minutes=policy.match_after_minutes))
+        told.setdefault(certain, set()).add(customer)
+    return [(frozenset(some), certain) for certain, some in sorted(told.items())]
 
 
 def _reclassify(

@@ -7,12 +7,13 @@ from sqlalchemy.orm import Session
 
 from evm.domain.alerts.deadline import deadlines as deadlines_of
 from evm.domain.evidence import EventKind, Grade, Method
-from evm.domain.ids import CustomerId, WorkerId
+from evm.domain.ids import CustomerId, VisitId, WorkerId
 from evm.domain.plan import PlannedVisit, Risk
 from evm.domain.policy import Policy
-from evm.services import feeds, watch
+from evm.domain.visit import VisitOutcome
+from evm.services import feeds, reconcile, watch
 from evm.services.feeds import FeedEvent
-from evm.store import alerts, deadlines, plans
+from evm.store import alerts, deadlines, plans, visits
 from evm.store import feeds as feed_store
 from evm.store.feeds import Monitoring
 from tests import factories
@@ -120,3 +121,18 @@ def test_a_provider_set_to_live_is_alerted_as_it_happens(seeded: Session) -> Non
     )
     publish(seeded, planned_visit("v1"))
     assert ("missed visit", "v1") in sweep(seeded, 2)
+
+
+def test_the_visit_itself_is_not_missed_before_the_feed_tells_of_it(seeded: Session) -> None:
+    """A noon export would show every afternoon visit as missed until the night's came."""
+    publish(seeded, planned_visit("v1"))
+    bring(seeded, hours=1.6, covered=1.5, at=at(-3), row_ref="3")
+    assert outcome(seeded, hours=4) is VisitOutcome.PENDING
+    bring(seeded, hours=13, covered=13, at=at(-3), row_ref="4")
+    assert outcome(seeded, hours=13) is VisitOutcome.MISSED
+
+
+def outcome(session: Session, *, hours: float) -> VisitOutcome:
+    pairs = {(CustomerId("c1"), NINE.date())}
+    reconcile.reconcile_customer_days(session, pairs=pairs, now=at(hours), policy=POLICY)
+    return visits.newest_of(session, visit_ids=[VisitId("v1")])[VisitId("v1")].outcome
