@@ -210,7 +210,8 @@ def viewer_of(request: Request) -> Viewer | None:
         held = accounts.signed_in(session, token_sha256=token_hash(token))
     if held is None or not is_live(held, now=now, idle_minutes=site.settings.session_idle_minutes):
         return None
-    if now - held.seen_at >= timedelta(seconds=TOUCH_SECONDS) and request.url.path not in UNATTENDED:
+    attended = request.url.path not in UNATTENDED and not request.app.state.desk.holds_the_only_writer
+    if attended and now - held.seen_at >= timedelta(seconds=TOUCH_SECONDS):
         with site.sessions.begin() as session:
             accounts.touch_session(session, token_sha256=held.token_sha256, now=now)
     viewer = Viewer(account=held.account, csrf_token=held.csrf_token, token_sha256=held.token_sha256)

@@ -65,6 +65,8 @@ class ImportDesk:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.holds_the_only_writer = False
+        """While a file is taken in on SQLite: what can wait a minute (noting that a session is still used) does not write."""
 
     def submit(self, *, upload_id: str, who: str) -> None:
         """Work on an upload that is CHECKING or TAKING in our name, as soon as those before it are done."""
@@ -129,6 +131,8 @@ class ImportDesk:
 
     def _judge(self, job: Job, upload: Upload, path: Path) -> None:
         taking = upload.state is UploadState.TAKING
+        with self._sessions() as session:
+            self.holds_the_only_writer = taking and not uploads.may_beat(session)
         try:
             report = importing.take_in(
                 sessions=self._sessions,
@@ -149,6 +153,8 @@ class ImportDesk:
         else:
             if not report.taken_in:
                 self._close_after(upload, report)
+        finally:
+            self.holds_the_only_writer = False
 
     def _close_after(self, upload: Upload, report: ImportReport) -> None:
         if report.stopped:

@@ -340,3 +340,32 @@ def test_looking_at_a_file_holds_up_no_writer(sessions: sessionmaker[Session], t
     )
     assert (report.new, written) == (1, [1])
     assert "Nora New" not in names(sessions)
+
+
+def test_pages_are_read_while_a_file_is_taken_in(
+    visitor: Reader, sessions: sessionmaker[Session], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken: on SQLite every signed-in person would wait for a large file, or be answered with an error."""
+    client = visitor("branch")
+    page = upload(client)
+    going, may_go_on = threading.Event(), threading.Event()
+    real = importing.take_in
+
+    def slow(**given: Any) -> Any:
+        with sessions.begin() as session:
+            people.add_councils(session, councils=[Council(council_id=CouncilId("leeds"), name="Leeds")])
+            going.set()
+            assert may_go_on.wait(60)
+        return real(**given)
+
+    monkeypatch.setattr(importing, "take_in", slow)
+    monkeypatch.setattr(pages, "WAIT_SECONDS", 0)
+    act(client, page, "confirm")
+    assert going.wait(60)
+    clock.move(minutes=1)
+    assert client.get("/visits").status_code == 200
+    assert "is being taken in" in client.get(page.url.path).text
+    may_go_on.set()
+    job = client.app.state.desk.job(page.url.path[-32:])
+    assert job is None or job.done.wait(60)
+    assert "Nora New" in names(sessions)
