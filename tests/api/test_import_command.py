@@ -10,7 +10,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app
 from evm.services.imports.kinds import KINDS
 from evm.store import imports, people
 from evm.store.database import open_engine, session_factory
@@ -87,7 +89,7 @@ def test_an_import_is_previewed_taken_in_and_told_apart_from_its_repetition(data
 
 
 @pytest.mark.database("sqlite")
-def test_what_is_refused_ends_with_2_and_names_the_line_the_column_and_the_remedy(database_url, tmp_path):
+def test_what_is_refused_ends_with_2_and_names_the_line_the_column_and_the_remedy(database_url, tmp_path, monkeypatch):
     """A traceback would send an office worker to a programmer."""
     settle(database_url, tmp_path)
     rows = (HEADER + "c1,[red]Ann[/red],Road,nowhere,53.7997,-1.5492,ls1\n").encode()
@@ -103,6 +105,7 @@ def test_what_is_refused_ends_with_2_and_names_the_line_the_column_and_the_remed
     assert as_json.returncode == 2
     jsonschema.validate(json.loads(as_json.stdout), SCHEMA)
     (tmp_path / "excel.csv").write_bytes((HEADER + "c1,Zoë,Road £,LS1 4AP,53.7997,-1.5492,ls1\n").encode("cp1252"))
+    monkeypatch.chdir(tmp_path)
     for arguments, said in (
         (("customers", "excel.csv"), "Windows-1252"),
         (("customers", "missing.csv"), "cannot be read"),
@@ -114,21 +117,22 @@ def test_what_is_refused_ends_with_2_and_names_the_line_the_column_and_the_remed
         (("customers", "wrong.csv", "--exported-at", "2099-01-01"), "lies in the future"),
         (("list", "--kind", "shoes"), "there is no kind of file 'shoes'"),
     ):
-        done = popback(*arguments, "--database", database_url, cwd=tmp_path)
-        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+        done = CliRunner().invoke(app, ["import", *arguments, "--database", database_url])
+        assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
 
 
-def test_every_kinds_template_and_columns_are_told(tmp_path):
+def test_every_kinds_template_and_columns_are_told(tmp_path, monkeypatch):
     """Someone with a spreadsheet needs to see what to fill, and an example that is read."""
-    told = json.loads(popback("kinds", "--json", cwd=tmp_path).stdout)
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    told = json.loads(run(app, ["import", "kinds", "--json"]).stdout)
     assert [kind["name"] for kind in told["kinds"]] == [kind.name for kind in KINDS]
-    shown = popback("kinds", cwd=tmp_path).stdout
-    for kind in KINDS:
-        assert kind.name in shown
-    assert popback("template", "customers", "--out", "c.csv", cwd=tmp_path).returncode == 0
+    shown = run(app, ["import", "kinds"]).stdout
+    assert all(f"{kind.name}: " in shown for kind in KINDS)
+    assert run(app, ["import", "template", "customers", "--out", "c.csv"]).exit_code == 0
     assert (tmp_path / "c.csv").read_text().startswith("customer,provider,locality,name,")
-    again = popback("template", "customers", "--out", "c.csv", cwd=tmp_path)
-    assert (again.returncode, "not there yet" in again.stderr) == (2, True)
+    again = run(app, ["import", "template", "customers", "--out", "c.csv"])
+    assert (again.exit_code, "not there yet" in again.stderr) == (2, True)
 
 
 def started(arguments: list[str], cwd: Path, *, after_lines: int) -> subprocess.Popen[str]:
@@ -168,7 +172,7 @@ def test_an_import_killed_anywhere_leaves_nothing_and_the_next_takes_all(databas
 def test_an_import_stopped_from_the_keyboard_says_that_nothing_was_taken_in(database_url, tmp_path):
     """A person who changes their mind must know what is there now."""
     settle(database_url, tmp_path)
-    file = customers_file(tmp_path, 20_000)
+    file = customers_file(tmp_path, 10_000)
     arguments = command("customers", file.name, "--provider", "northcare", "--database", database_url)
     process = started(arguments, tmp_path, after_lines=1)
     process.send_signal(signal.SIGINT)
