@@ -194,6 +194,14 @@ def test_run_names_the_remedy_when_python_is_too_old(tmp_path: Path) -> None:
 def test_every_committed_schema_is_a_schema() -> None:
     """Broken when a committed JSON Schema is itself malformed: validation against it would then mean nothing."""
     committed = sorted(SCHEMAS.glob("*.json"))
-    assert [path.stem for path in committed] == ["chaos_alerts", "chaos_ingest", "chaos_processes", "demo", "import", "solve"]
+    assert [path.stem for path in committed] == [
+        "broker_check",
+        "chaos_alerts",
+        "chaos_ingest",
+        "chaos_processes",
+        "demo",
+        "import",
+        "solve",
+    ]
     for path in committed:
         jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
