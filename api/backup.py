@@ -4,6 +4,7 @@ the file's form (api.archive), and nothing of brokers: a broker is a pipe, its f
 After a restore the log opens a new epoch, and phones send again what it lost (evm.services.epochs)."""
 
 import contextlib
+import fcntl
 import re
 import secrets
 import shutil
@@ -33,6 +34,8 @@ POSTGRESQL_PART: Final = "database.pgdump"
 SETTINGS: Final = "popback.toml"
 PRIVATE: Final = "secret-"
 TOKEN_BYTES: Final = 4
+WORK_PREFIX: Final = ".popback-backup-"
+LOCK: Final = ".lock"
 _SECRET: Final = re.compile(r"secret-[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -286,8 +289,22 @@ def _refusing() -> Iterator[None]:
 @contextlib.contextmanager
 def _work(beside: Path | None) -> Iterator[Path]:
     """A directory that is gone afterwards, on the same disk as `beside`."""
-    with tempfile.TemporaryDirectory(prefix=".popback-backup-", dir=beside) as directory:
-        yield Path(directory)
+    with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=beside) as directory:
+        if beside is not None:
+            _clear_away(beside, but=Path(directory))
+        with (Path(directory) / LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield Path(directory)
+
+
+def _clear_away(beside: Path, *, but: Path) -> None:
+    """What a kill left: directories of this kind that nobody works in any more. They would hold a copy of everybody's data for ever."""
+    for old in beside.glob(f"{WORK_PREFIX}*"):
+        if old == but or not (old / LOCK).is_file():
+            continue
+        with (old / LOCK).open("rb") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old)
 
 
 def _shown(manifest: Manifest) -> dict[str, Any]:

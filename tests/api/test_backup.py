@@ -1,6 +1,7 @@
 """Backups: whole or refused, made while others write, taken back to what they were, on SQLite and PostgreSQL. Not what phones do after a
 restore (tests/devices/test_restore.py)."""
 
+import fcntl
 import gzip
 import importlib.util
 import json
@@ -373,3 +374,18 @@ def test_a_restore_that_stops_at_any_step_leaves_the_database_whole(
         assert events(place) == (before if name == "_put_back_files" else after), name
     backup.restore(archive=out, place=place, replace=True, now=NOW, progress=quietly)
     assert events(place) == before
+
+
+@pytest.mark.database("sqlite")
+def test_what_a_kill_left_is_cleared_away_by_the_next_backup(place: Place, tmp_path: Path) -> None:
+    """Broken if a copy of everybody's data lies about for ever because a backup was killed once, or one at work is disturbed."""
+    killed, working = tmp_path / ".popback-backup-killed", tmp_path / ".popback-backup-working"
+    for directory in (killed, working):
+        directory.mkdir()
+        (directory / "database.sqlite3").write_bytes(b"everybody")
+        (directory / ".lock").touch()
+    with (working / ".lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        backup.make(place=place, out=tmp_path / "backup.tar.gz", now=NOW, progress=quietly)
+    assert not killed.exists()
+    assert working.exists()

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -67,8 +68,10 @@ def test_the_site_speaks_https_of_today_and_tells_browsers_to_stay_with_it(
             httpx.get(url)
         old = ssl.create_default_context(cadata=authority.pem)
         old.check_hostname = False
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # they are: that is the point
+            old.minimum_version = ssl.TLSVersion.TLSv1
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
         old.set_ciphers("DEFAULT:@SECLEVEL=0")
         address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
         with pytest.raises(ssl.SSLError), socket.create_connection(address) as plain:
