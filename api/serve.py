@@ -271,5 +271,6 @@ def _stop_in_time(stop: Callable[[], None], code: int) -> None:
     stopping.join(STOP_SECONDS_MAX)
     if stopping.is_alive():
         log.warning("what was in hand did not end in time and is left; it comes again")
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

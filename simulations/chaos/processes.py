@@ -277,12 +277,11 @@ def _round(torment: _Run, victim: str, *, share: int) -> None:
 
 
 def _ended(torment: _Run, say: Callable[[str], None]) -> int:
-    """Tell every process to end, and count those that do not end with 0 within ten seconds."""
+    """Tell every process to end, one after the other, and count those that do not end with 0 within ten seconds."""
     unclean = 0
     for name in NAMES:
         torment.until(lambda: torment.servers.is_ready(name), f"{name} does not come up")  # noqa: B023 -- asked at once
         torment.servers.tell_to_end(name)
-    for name in NAMES:
         code = torment.servers.exit_code(name, within_seconds=STOP_SECONDS_MAX)
         if code != 0:
             unclean += 1
