@@ -5,6 +5,8 @@ A file that is being taken in when this process dies leaves nothing: its rows an
 afterwards finds no beat of it, marks it as stopped and is told to upload it again."""
 
 import queue
+import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable
@@ -106,6 +108,7 @@ class ImportDesk:
             thread.join(seconds)
 
     def _work(self) -> None:
+        sweep_leftovers(before=self._clock() - timedelta(hours=KEPT_HOURS))
         while (job := self._queue.get()) is not None:
             try:
                 self._run(job)
@@ -201,6 +204,24 @@ class ImportDesk:
             report=None if report is None else importing.report_body(report),
             words=words,
         )
+
+
+def sweep_leftovers(*, before: datetime) -> int:
+    """Remove the working folders of processes that were killed: people's data stand in them. How many there were."""
+    folder = Path(tempfile.gettempdir())
+    found = [each for prefix in ("popback-import-*", "popback-try-*") for each in folder.glob(prefix)]
+    old = [each for each in found if _is_older(each, before)]
+    for each in old:
+        shutil.rmtree(each, ignore_errors=True)
+    return len(old)
+
+
+def _is_older(folder: Path, before: datetime) -> bool:
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:  # whoever worked in it has just ended
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_mtime < before.timestamp()
 
 
 def _order(upload: Upload, *, who: str) -> Order:

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.import_desk import INTERRUPTED
+from api.import_desk import INTERRUPTED, sweep_leftovers
 from evm.store import uploads
 from tests.api.conftest import Clock, Reader
 from tests.api.test_import_pages import names, patient, upload
@@ -56,3 +59,16 @@ def test_a_process_killed_between_the_last_row_and_the_commit_leaves_nothing(
     assert INTERRUPTED in client.get(page.url.path).text
     again = upload(client)
     assert "Nothing was taken in yet" in again.text
+
+
+def test_what_a_killed_process_left_on_disk_is_swept_away_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken: people's data would lie in a temporary folder for ever; or one that is being worked in would be taken away."""
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    for name, at in (("popback-import-old", 0), ("popback-try-old", 0), ("popback-import-new", 10_000), ("other", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "people.csv").write_text("secret")
+        os.utime(tmp_path / name, (at, at))
+    assert sweep_leftovers(before=datetime.fromtimestamp(5_000, UTC)) == 2
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["other", "popback-import-new"]
