@@ -14,6 +14,7 @@ from evm.services.feeds import MonitoringRefused
 from evm.services.imports.csv_file import FileRefused
 from evm.services.imports.kinds.feed import FEED
 from evm.services.imports.kinds.refs import REFS
+from evm.services.imports.layout import Layout
 from evm.store import evidence as log
 from evm.store import feeds, ingest_state, money, plans, visits
 from evm.store.feeds import Monitoring
@@ -93,11 +94,25 @@ def test_an_entry_by_hand_proves_no_place_whatever_the_vendor_is_granted(stated,
     assert (verdict.verdict, verdict.reason) == (Verdict.WITHHOLD, Reason.GRADE_UNAPPROVED)
 
 
+def mapping(words, **constants):
+    """A layout for a file with columns named as ours."""
+    names = words.partition("\n")[0].split(",")
+    granted = {"vendor": "v", "grade_time": "B", "grade_place": "B"} | constants
+    return Layout(name="v", kind="feed", columns={name: name for name in names}, constants=granted)
+
+
+def test_a_file_cannot_say_itself_how_far_it_is_trusted(stated, tmp_path):
+    """A provider could grant its own spreadsheet the grade that pays."""
+    words = "vendor,grade_time,grade_place,row_ref,worker_ref,customer_ref,event,event_at,event_method\n"
+    words += "v,B,B,1,w1,c1,check_in,2026-11-02T09:00:00Z,nfc\n"
+    report = taken(stated, tmp_path, words=words, layout=None)
+    assert ("constant of the vendor's layout" in report.errors[0].words, events(stated)) == (True, [])
+
+
 def test_a_feed_is_never_granted_the_best_grade(stated, tmp_path):
     """A mapping file could put a vendor's word above a signed event of our own."""
-    words = "vendor,grade_time,grade_place,row_ref,worker_ref,customer_ref,event,event_at,event_method\n"
-    words += "v,A,B,1,w1,c1,check_in,2026-11-02T09:00:00Z,nfc\n"
-    report = taken(stated, tmp_path, words=words, layout=None)
+    words = "row_ref,worker_ref,customer_ref,event,event_at,event_method\n1,w1,c1,check_in,2026-11-02T09:00:00Z,nfc\n"
+    report = taken(stated, tmp_path, words=words, layout=mapping(words, grade_time="A"))
     assert [(error.field, "B at best" in error.words) for error in report.errors] == [("grade_time", True)]
 
 
@@ -235,9 +250,10 @@ def test_row_76_a_local_time_that_may_be_either_is_refused_with_the_choices(stat
 
 def test_row_76_a_utc_offset_says_which(stated, tmp_path):
     """bad-input 76: a vendor who sends offsets must not be refused."""
-    words = "vendor,grade_time,grade_place,row_ref,worker_ref,customer_ref,check_in_day,check_in_time,check_in_offset\n"
-    words += "v,B,B,1,w1,c1,2026-10-25,01:20,+00:00\n"
-    assert taken(stated, tmp_path, words=words, layout=None).errors == ()
+    words = (
+        "row_ref,worker_ref,customer_ref,check_in_day,check_in_time,check_in_offset\n1,w1,c1,2026-10-25,01:20,+00:00\n"
+    )
+    assert taken(stated, tmp_path, words=words, layout=mapping(words)).errors == ()
     assert events(stated)[0].at == datetime(2026, 10, 25, 1, 20, tzinfo=UTC)
 
 

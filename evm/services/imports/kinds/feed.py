@@ -33,6 +33,9 @@ NIGHT: Final = timedelta(hours=14)
 RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+GRANTED: Final = ("vendor", "grade_time", "grade_place")
+"""What a file cannot say of itself: whose it is and how far it is trusted."""
+
 PRESENCE: Final = frozenset({EventKind.CHECK_IN, EventKind.CHECK_OUT})
 
 
@@ -147,6 +150,10 @@ class Feed:
         if provider is None:
             words = "which provider's visits these are must be said: give --provider"
             return [rejected(row.number, RowError(row=row.number, field="provider", words=words)) for row in rows]
+        granted = [name for name in GRANTED if name not in context.layout.constants]
+        if granted:
+            words = "is the council's to state, as a constant of the vendor's layout, and not the file's"
+            return [rejected(row.number, RowError(row=row.number, field=granted[0], words=words)) for row in rows]
         read = [(row, *read_row(row, fields=self.fields, layout=context.layout)) for row in rows]
         known = _known(session, provider, [values for _, values, _ in read])
         parts = [_events_of(row, values, errors, provider, known, context) for row, values, errors in read]
