@@ -30,10 +30,8 @@ FILE_NAME_CHARACTERS_MAX: Final = 100
 STANDARD: Final = "standard"
 """The layout whose columns are named as ours."""
 KINDS_OF: Final[Mapping[Role, frozenset[str]]] = {
-    Role.BRANCH: frozenset(
-        {"branches", "customers", "next_of_kin", "workers", "task_plans", "absences", "refs", "feed"}
-    ),
-    Role.COMMISSIONER: frozenset({"packages", "agreements", "claim", "localities", "contracts"}),
+    Role.BRANCH: frozenset({"branches", "customers", "next_of_kin", "workers", "task_plans", "absences", "refs"}),
+    Role.COMMISSIONER: frozenset({"packages", "agreements", "refs", "claim", "localities", "contracts"}),
 }
 """What each role takes in, of its own provider or council; an administrator takes in everything."""
 
