@@ -16,7 +16,7 @@ from api.commands.database import database_app
 from api.commands.exports import export_app
 from api.commands.imports import import_app
 from api.commands.localities import locality_app
-from api.commands.options import AsJson, emit, refuse
+from api.commands.options import AsJson, BrokerKind, emit, refuse
 from api.commands.people import account_app, council_app, device_app
 from api.commands.providers import provider_app
 from api.commands.serve import serve
@@ -52,11 +52,17 @@ def demo(
     headless: Annotated[bool, typer.Option(help="Play the day, print the figures, end; no site is kept up.")] = False,
     as_json: AsJson = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The site's port; 0 takes a free one.")] = 8080,
+    database: Annotated[
+        str | None, typer.Option(help="SQLAlchemy URL of an empty database; default: a fresh SQLite file.")
+    ] = None,
+    broker: Annotated[
+        BrokerKind, typer.Option(help="The embedded broker, or a Mosquitto started for it.")
+    ] = "embedded",
 ) -> None:
     """The main job: a simulated day of home care through the real broker, store, alerts, invoice and roster."""
     from api.demo import play
 
-    raise typer.Exit(play(seed=seed, headless=headless, as_json=as_json, port=port))
+    raise typer.Exit(play(seed=seed, headless=headless, as_json=as_json, port=port, database=database, broker=broker))
 
 
 @app.command()

@@ -19,11 +19,15 @@ from rich.table import Table
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.auth import hash_password
+from api.commands.options import BrokerKind
 from api.parts import Parts, open_parts
 from api.serve import Server
 from api.settings import Settings
 from api.tour import PHONE_DIR, VISIT_ID, plan_tour
+from devices import identity
 from devices.ingest import Ingest
+from devices.mosquitto import write_files
+from devices.mosquitto.process import MosquittoProcess, free_port
 from evm.domain.policy import Policy
 from evm.gateways.notify import FileGateway
 from evm.store import accounts, people
@@ -42,6 +46,7 @@ class Stage:
     server: Server
     clock: SimulatedClock
     telephony_token: str
+    mosquitto: MosquittoProcess | None = None
 
     @property
     def sessions(self) -> sessionmaker[Session]:
@@ -68,9 +73,24 @@ class Stage:
     def telephony_url(self) -> str | None:
         return self.server.settings.public_url + TELEPHONY_PATH
 
+    def tell_broker(self) -> None:
+        """Mosquitto reads the device table's files anew; the embedded broker reads the table itself."""
+        if self.mosquitto is not None:
+            _write_mosquitto(self.server.parts, self.mosquitto)
 
-def play(*, seed: int, headless: bool, as_json: bool, port: int) -> int:
-    """Play the demo and print its figures; unless headless, then serve the site until told to stop. The process's exit code."""
+    def stop(self) -> None:
+        """Server first: it still speaks to the broker."""
+        self.server.stop()
+        if self.mosquitto is not None:
+            self.mosquitto.stop()
+
+
+def play(
+    *, seed: int, headless: bool, as_json: bool, port: int, database: str | None = None, broker: BrokerKind = "embedded"
+) -> int:
+    """Play the demo and print its figures; unless headless, then serve the site until told to stop. The process's exit code.
+
+    `database` None: a fresh SQLite file; else the URL of an empty database, which keeps what the demo put there."""
     began = time.monotonic()
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
@@ -79,11 +99,12 @@ def play(*, seed: int, headless: bool, as_json: bool, port: int) -> int:
         try:
             if not headless:
                 _make_phone_dir()
-            stage = _stage(seed=seed, data=Path(directory), port=0 if headless else port)
-        except (RuntimeError, OSError) as error:
+            stage = _stage(
+                seed=seed, data=Path(directory), port=0 if headless else port, database=database, broker=broker
+            )
+        except (RuntimeError, ValueError, OSError) as error:
             sys.stderr.write(f"popback: {error}\n")
             return 1
-        server = stage.server
         try:
             result: dict[str, Any] = run_demo(seed=seed, server=stage, progress=True, keep_open=not headless)
             result["seconds"] = round(time.monotonic() - began, 2)
@@ -93,9 +114,9 @@ def play(*, seed: int, headless: bool, as_json: bool, port: int) -> int:
             else:
                 _print(result)
             if not headless:
-                _keep_up(server)
+                _keep_up(stage)
         finally:
-            server.stop()
+            stage.stop()
     return 0
 
 
@@ -109,17 +130,49 @@ def _make_phone_dir() -> None:
         ) from None
 
 
-def _stage(*, seed: int, data: Path, port: int) -> Stage:
-    """A fresh database in `data` and a started server on the simulation's clock that beats only when the day is over."""
+def _stage(*, seed: int, data: Path, port: int, database: str | None, broker: BrokerKind) -> Stage:
+    """An empty database and a started server on the simulation's clock that beats only when the day is over.
+
+    Raises RuntimeError or ValueError (PartsRefused) with what is wrong."""
     clock = demo_clock()
-    parts = open_parts(data=data, clock=clock.now, challenges=challenges(seed=seed))
+    parts = open_parts(data=data, database=database, clock=clock.now, challenges=challenges(seed=seed))
+    with parts.sessions() as session:
+        if people.councils(session) or people.providers(session):
+            raise RuntimeError("--database is in use already: the demo needs an empty one, which it fills")
+    mosquitto = _mosquitto(parts, data / "mosquitto") if broker == "mosquitto" else None
     token = secrets.token_hex(16)
     site_port = port or _free_port()
     settings = Settings(public_url=f"http://127.0.0.1:{site_port}", telephony_auth_token=SecretStr(token))
     told = FileGateway(path=data / "told.jsonl")
-    server = Server(parts=parts, settings=settings, site_port=site_port, pulsing=False, gateway=told)
-    server.start()
-    return Stage(server=server, clock=clock, telephony_token=token)
+    server = Server(
+        parts=parts,
+        settings=settings,
+        site_port=site_port,
+        pulsing=False,
+        gateway=told,
+        outside_broker=None if mosquitto is None else (mosquitto.host, mosquitto.port),
+    )
+    stage = Stage(server=server, clock=clock, telephony_token=token, mosquitto=mosquitto)
+    try:
+        server.start()
+    except BaseException:
+        stage.stop()
+        raise
+    return stage
+
+
+def _mosquitto(parts: Parts, directory: Path) -> MosquittoProcess:
+    """A started Mosquitto of the demo's own. Raises RuntimeError when the program is missing or does not start."""
+    started = MosquittoProcess(directory=directory, port=free_port())
+    _write_mosquitto(parts, started)
+    started.start()
+    return started
+
+
+def _write_mosquitto(parts: Parts, broker: MosquittoProcess) -> None:
+    servers = [identity.server_credential(directory=parts.secrets, name="ingest-1")]
+    with parts.sessions() as session:
+        write_files(session, directory=broker.directory, servers=servers, host=broker.host, port=broker.port)
 
 
 def _free_port() -> int:
@@ -140,11 +193,13 @@ def _print(result: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def _keep_up(server: Server) -> None:
+def _keep_up(stage: Stage) -> None:
     """Let the server's own pulse beat, print the sign-ins and wait for Ctrl-C or SIGTERM."""
+    server = stage.server
     assert server.pulse is not None
     sign_ins = _add_sign_ins(server.parts)
     plan_tour(server.parts, host=server.broker_host, port=server.broker_port)
+    stage.tell_broker()
     server.pulse.start()
     console = Console()
     console.print(f"\nThe site is up: [bold]{server.site_url}[/bold]   MQTT: {server.broker_host}:{server.broker_port}")

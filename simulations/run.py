@@ -55,6 +55,8 @@ class DemoServer(fleets.Server, Protocol):
     def clock(self) -> SimulatedClock: ...
     @property
     def policy(self) -> Policy: ...
+    def tell_broker(self) -> None:
+        """The device table was changed: a broker that keeps files of it is to be told. Phones that are early try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ class _Demo:
             seed_plans(session, truth=truth, policy=self._server.policy)
             fleet.enrol(session, now=self._server.clock.now())
             money.add_agreements(session, agreements=[_agreement(truth)])
+        self._server.tell_broker()
 
     def _import(self, truth: Truth) -> None:
         rows = history_rows(truth)

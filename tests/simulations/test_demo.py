@@ -10,6 +10,7 @@ import pytest
 from simulations.bars import shortfalls
 from simulations.run import run_demo
 from simulations.scenario import load_scenario
+from tests.devices.brokers import KINDS
 from tests.simulations.demo_server import serving
 
 pytestmark = pytest.mark.slow
@@ -28,17 +29,18 @@ def small_scenario():
     )
 
 
-def play(tmp_path, database_url, *, seed, name):
+def play(tmp_path, database_url, *, seed, name, broker):
     scenario = small_scenario()
     directory = tmp_path / name
     directory.mkdir()
-    with serving(directory=directory, database_url=database_url, seed=seed, scenario=scenario) as server:
+    with serving(directory=directory, database_url=database_url, seed=seed, scenario=scenario, broker=broker) as server:
         return run_demo(seed=seed, server=server, progress=False, scenario=scenario)
 
 
-def test_a_small_locality_is_played_alike_twice(tmp_path, make_database):
-    """Broken: a result that depends on real time, on threads or on the order of arrival."""
-    one, two = (play(tmp_path, make_database(), seed=3, name=name) for name in ("one", "two"))
+@pytest.mark.parametrize("broker", KINDS)
+def test_a_small_locality_is_played_alike_twice(tmp_path, make_database, broker):
+    """Broken: a result that depends on real time, on threads, on the order of arrival or on the broker."""
+    one, two = (play(tmp_path, make_database(), seed=3, name=name, broker=broker) for name in ("one", "two"))
     assert one == two
     assert one["events_lost"] == 0
     assert one["missed_alerted"] == one["missed_true"] == 2
@@ -50,9 +52,10 @@ def test_a_small_locality_is_played_alike_twice(tmp_path, make_database):
     assert one["roster_violations"] == 0
 
 
-def test_the_whole_demo_reaches_every_bar_and_keeps_its_schema(tmp_path, database_url):
+@pytest.mark.parametrize("broker", KINDS)
+def test_the_whole_demo_reaches_every_bar_and_keeps_its_schema(tmp_path, database_url, broker):
     """Broken: any part of the product, from the phone's outbox to the invoice's last penny."""
-    with serving(directory=tmp_path, database_url=database_url, seed=1) as server:
+    with serving(directory=tmp_path, database_url=database_url, seed=1, broker=broker) as server:
         result = run_demo(seed=1, server=server, progress=False)
     assert shortfalls(result) == ()
     assert result["cramming_worker_flagged"] - result["cramming_worker_false"] >= 3
