@@ -40,7 +40,9 @@ def pass_rosters_on(
 ) -> tuple[int, tuple[str, ...]]:
     """Publish, for both providers, the rosters of these localities and days that the visits handed over or emptied stand in. A roster of
     which nothing is left is withdrawn; so is one that cannot be made again, which holds nothing up: workers stay on their visits, and
-    somebody must make it. Answers how many were published, and which ("provider locality day") were not."""
+    somebody must make it. One of a day that is over is handed over whole or stays: it says who was to come. Answers how many were
+    published, and which ("provider locality day") were not."""
+    today = care_day(now, zone=policy.zone)
     changed = plans.planned_visits_of(session, visit_ids={*visits, *emptied})
     touched = {(visit.locality_id, care_day(visit.start, zone=policy.zone)) for visit in changed}
     passed, unfilled = frozenset(visits), frozenset(emptied)
@@ -52,6 +54,8 @@ def pass_rosters_on(
         if record is not None and _passes_whole(session, record, transfer, passed=passed - unfilled):
             _hand_over(session, record, transfer, now)
             published += 1
+            continue
+        if day < today:
             continue
         for provider in (transfer.from_provider, transfer.to_provider):
             outcome = attempt(session, work=partial(_publish, session, provider, locality, day, now, policy))

@@ -123,7 +123,10 @@ def order(session: Session, *, wanted: Wanted, now: datetime, by: str, policy: P
         ids = [one for one, _ in named if one in new]
         stuck = transfers.begin_spells(session, kind=kind, ids=ids, transfer=ordered)
         if stuck:
-            words = f"{', '.join(sorted(stuck))} passes by another order already: cancel that one first"
+            words = (
+                f"{_few(stuck)} passes by another order already, or has passed since that day: cancel that order, "
+                "or choose a day after it"
+            )
             raise TransferRefused(field=f"{kind.value}s", words=words)
     return _ordered(session, ordered, already=False)
 
@@ -164,7 +167,7 @@ def apply_due(session: Session, *, now: datetime, policy: Policy) -> int:
         else:
             done += 1
     while (over := transfers.to_revoke(session, today=today)) is not None:
-        for old, _ in transfers.device_pairs(session, transfer_id=over.transfer_id):
+        for old in transfers.devices_left_behind(session, transfer=over):
             people.revoke_device(session, provider=over.from_provider, device=old, now=now)
         transfers.mark_revoked(session, transfer_id=over.transfer_id, now=now)
         done += 1
@@ -185,8 +188,11 @@ def _apply(session: Session, due: Transfer, now: datetime, policy: Policy) -> No
     transfers.hand_over(session, kind=Passed.WORKER, ids=workers, was=due.from_provider, to=due.to_provider)
     before = transfers.published_days(session, provider=due.from_provider, since=due.on_day)
     visits = transfers.hand_over_visits(session, customer_ids=customers, transfer=due)
-    emptied = transfers.take_off_strangers(session, providers=[due.from_provider, due.to_provider], since=due.on_day)
-    ingest_state.queue_reconcile(session, pairs=transfers.reconciled_since(session, visit_ids=visits), now=now)
+    emptied = transfers.take_off_strangers(
+        session, providers=[due.from_provider, due.to_provider], since=due.on_day, now=now
+    )
+    concluded = transfers.reconciled_since(session, customer_ids=customers, since=due.on_day)
+    ingest_state.queue_reconcile(session, pairs=concluded, now=now)
     rosters, failed = pass_rosters_on(
         session, transfer=due, days=before, visits=visits, emptied=emptied, now=now, policy=policy
     )

@@ -299,8 +299,11 @@ def hand_over_visits(
     return tuple(sorted(found))
 
 
-def take_off_strangers(session: Session, *, providers: Collection[ProviderId], since: date) -> tuple[VisitId, ...]:
-    """Empty the slots, from a day on, on which a worker of another provider than the visit's stands; the visits, by id."""
+def take_off_strangers(
+    session: Session, *, providers: Collection[ProviderId], since: date, now: datetime
+) -> tuple[VisitId, ...]:
+    """Empty the slots, from a day on, on which a worker of another provider than the visit's stands; the visits, by id. Who was on a
+    visit whose start has passed stays on it: that is what was planned."""
     visit, slot = planned_visits.c, planned_slots.c
     found = session.execute(
         select(slot.visit_id, slot.slot)
@@ -309,6 +312,7 @@ def take_off_strangers(session: Session, *, providers: Collection[ProviderId], s
         .where(
             visit.provider_id.in_(sorted(providers)),
             visit.care_day >= since,
+            visit.start_at >= now,
             visit.cancelled_at.is_(None),
             care_workers.c.provider_id != visit.provider_id,
         )
@@ -363,11 +367,15 @@ def published_days(session: Session, *, provider: ProviderId, since: date) -> tu
     return tuple((LocalityId(row.locality_id), row.day) for row in session.execute(query))
 
 
-def reconciled_since(session: Session, *, visit_ids: Collection[VisitId]) -> tuple[tuple[CustomerId, date], ...]:
-    """Customers and days of those of these visits of which something was concluded already."""
+def reconciled_since(
+    session: Session, *, customer_ids: Collection[CustomerId], since: date
+) -> tuple[tuple[CustomerId, date], ...]:
+    """Of these customers each with the days, from a day on, of which something was concluded already, planned or not."""
     found: set[tuple[CustomerId, date]] = set()
-    for some in _chunks(visit_ids):
-        query = select(visits.c.customer_id, visits.c.care_day).where(visits.c.visit_key.in_(some), visits.c.is_newest)
+    for some in _chunks(customer_ids):
+        query = select(visits.c.customer_id, visits.c.care_day).where(
+            visits.c.customer_id.in_(some), visits.c.care_day >= since, visits.c.is_newest
+        )
         found.update((CustomerId(row.customer_id), row.care_day) for row in session.execute(query))
     return tuple(sorted(found))
 
@@ -423,6 +431,21 @@ def device_pairs(session: Session, *, transfer_id: str) -> tuple[tuple[DeviceId,
         (DeviceId(row.device_id), DeviceId(row.new_device_id))
         for row in session.execute(query.order_by(columns.device_id))
     )
+
+
+def devices_left_behind(session: Session, *, transfer: Transfer) -> tuple[DeviceId, ...]:
+    """The old devices of a transfer, but for those of workers who are back with the provider they had left."""
+    pair, own = transfer_devices.c, devices.c
+    query = (
+        select(pair.device_id)
+        .join(devices, and_(own.device_id == pair.device_id, own.provider_id == transfer.from_provider))
+        .outerjoin(care_workers, care_workers.c.worker_id == own.worker_id)
+        .where(
+            pair.transfer_id == transfer.transfer_id,
+            care_workers.c.provider_id.is_distinct_from(transfer.from_provider),
+        )
+    )
+    return tuple(DeviceId(one) for one in session.execute(query.order_by(pair.device_id)).scalars())
 
 
 def _transfer(row: Row[Any]) -> Transfer:

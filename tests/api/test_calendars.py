@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from icalendar import Calendar
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy
@@ -14,6 +14,7 @@ from evm.domain.transfer import Passed
 from evm.services import plan_changes
 from evm.services.exports import calendar
 from evm.store import calendars, plans
+from evm.store.tables.people import customers
 from evm.store.tables.transfers import calendar_addresses
 from tests.api import town
 from tests.api.conftest import Clock, Reader
@@ -170,3 +171,38 @@ def test_nobodys_calendar_is_refused(there: town.Town, sessions: sessionmaker[Se
     """Broken: a mistyped id would give an address that opens nothing."""
     with pytest.raises(calendar.CalendarUnknown):
         opened(sessions, subject="c77")
+
+
+def test_the_sequence_never_falls_when_a_customer_goes_away_and_comes_back(
+    there: town.Town, sessions: sessionmaker[Session]
+) -> None:
+    """Broken: a calendar program would keep the visit struck out, because it holds a later sequence than the one that stands again."""
+    found = []
+    with sessions.begin() as session:
+        for step in range(3):
+            if step == 1:
+                away = Absence(customer_id="c3", kind=AbsenceKind.HOSPITAL, since=town.NOON, until=None)
+                plan_changes.go_away(session, absence=away, now=town.NOON, policy=POLICY)
+            if step == 2:
+                plan_changes.come_back(
+                    session, customer_id="c3", until=town.NOON + timedelta(hours=1), now=town.NOON, policy=POLICY
+                )
+            seen = visits_of(calendar.visit_calendar(session, customer_id="c3", **DAYS))["v-later@popback"]
+            found.append((int(seen["sequence"]), seen["status"]))
+    assert [status for _, status in found] == ["CONFIRMED", "CANCELLED", "CONFIRMED"]
+    assert [sequence for sequence, _ in found] == sorted({sequence for sequence, _ in found})
+
+
+def test_a_name_or_postcode_in_any_form_makes_a_valid_calendar(
+    there: town.Town, sessions: sessionmaker[Session]
+) -> None:
+    """Broken: a name with a line break would end the calendar in an error or smuggle a property in; a postcode typed without its blank
+    would stand whole in a worker's calendar."""
+    with sessions.begin() as session:
+        odd = {"name": "Ada,\r\nX-ODD:1; Example", "postcode": " m145aa"}
+        session.execute(update(customers).where(customers.c.customer_id == "c1").values(**odd))
+        theirs = calendar.visit_calendar(session, customer_id="c1", **DAYS)
+        run = visits_of(calendar.run_calendar(session, worker_id="w1", **DAYS))["v-done@popback"]
+    assert b"X-WR-CALNAME:Visits to Ada\\, X-ODD:1\\; Example\r\n" in theirs
+    assert "X-ODD" not in Calendar.from_ical(theirs)
+    assert str(run["location"]) == "M14"

@@ -387,6 +387,34 @@ def test_whoever_parts_from_a_customer_is_taken_off(town: Session) -> None:
     assert all("put somebody on them" in row.body["words"] for row in told)
 
 
+def test_who_came_before_a_late_order_stays_on_the_visit(town: Session) -> None:
+    """Broken: a transfer ordered days after its day would rub out who had been planned on visits made long since."""
+    for day in (5, 7):
+        draft = adopt(
+            town, locality_id=LOCALITY, provider_id=PROVIDER, day=date(2026, 11, day),
+            workers={f"c1-{day}": ["w1"], f"c2-{day}": ["w2"]}, now=BEFORE, policy=POLICY,
+        )  # fmt: skip
+        publish(town, roster_id=draft, by="test", now=BEFORE, policy=POLICY)
+    late = at(6, minutes=30)
+    transfers.order(town, wanted=replace(WANTED, workers=()), now=late, by="test", policy=POLICY)
+    assert transfers.apply_due(town, now=late, policy=POLICY) == 1
+    found = plans.planned_visits(town, customer_id="c1", since_day=date(2026, 11, 5), until_day=date(2026, 11, 8))
+    assert [(visit.provider_id, visit.rostered) for visit in found] == [(NEW, ("w1",))] * 2 + [(NEW, (None,))]
+
+
+def test_an_unplanned_stay_passes_by_a_late_order_though_nothing_was_planned(town: Session) -> None:
+    """Broken: a stay on a day without a planned visit would stay the old provider's, in its payroll and its actuals."""
+    people.add_customers(town, customers=[factories.customer("c4", home=factories.home(100))])
+    said(town, *stay(at(6), tag="tag-c4"))
+    reconciled(town, now=at(6, minutes=120))
+    late = at(7)
+    transfers.order(town, wanted=replace(WANTED, customers=("c4",)), now=late, by="test", policy=POLICY)
+    assert transfers.apply_due(town, now=late, policy=POLICY) == 1
+    reconciled(town, now=late + MINUTE)
+    newest = visits.newest(town, since_day=date(2026, 11, 5), until_day=date(2026, 11, 9))
+    assert [visit.provider for visit in newest if visit.customer == "c4"] == [NEW]
+
+
 def test_the_same_order_twice_is_one(town: Session) -> None:
     """Broken: a repeated command would pass people twice or be refused."""
     first = transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
@@ -478,6 +506,18 @@ def test_old_credentials_end_after_the_days_of_grace(town: Session) -> None:
     transfers.apply_due(town, now=MIDNIGHT + timedelta(days=35), policy=POLICY)
     assert people.device(town, provider=PROVIDER, device="p1").revoked_at == MIDNIGHT + timedelta(days=35)
     assert people.device(town, provider=PROVIDER, device="p2").revoked_at is None
+
+
+def test_whoever_came_back_keeps_the_credential_she_came_with(town: Session) -> None:
+    """Broken: weeks after a worker came back, her phone would be shut out with what she did in it."""
+    done = transfers.order(town, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+    store.add_devices(town, transfer_id=done.transfer.transfer_id, pairs=[("p1", "p1")])
+    transfers.apply_due(town, now=MIDNIGHT, policy=POLICY)
+    back = replace(WANTED, from_provider=NEW, to_provider=PROVIDER, on_day=date(2026, 11, 7))
+    transfers.order(town, wanted=back, now=at(5), by="test", policy=POLICY)
+    transfers.apply_due(town, now=at(7), policy=POLICY)
+    transfers.apply_due(town, now=MIDNIGHT + timedelta(days=60), policy=POLICY)
+    assert people.device(town, provider=PROVIDER, device="p1").revoked_at is None
 
 
 def test_plans_unrolled_after_the_day_are_each_days_own_providers(town: Session) -> None:

@@ -63,8 +63,9 @@ def test_an_order_alone_shows_nothing_yet(town: Session) -> None:
     assert seen(town, NEW_BRANCH, 5) == []
 
 
-def test_the_old_branch_keeps_its_alerts_without_the_telephone_numbers(town: Session) -> None:
-    """Broken: numbers of a customer and her next of kin would stay with an office that has nothing to do with her any more."""
+def test_the_old_branch_keeps_telephone_numbers_while_its_alert_is_open_and_no_longer(town: Session) -> None:
+    """Broken: at midnight nobody could ring the customer whose evening visit was missed (the new provider does not see that alert), or
+    numbers of a customer and her next of kin would stay with an office that has nothing to do with her any more."""
     coming = plans.planned_visits(town, customer_id="c1", since_day=date(2026, 11, 4), until_day=date(2026, 11, 5))
     publish_deadlines(town, visits=coming, policy=POLICY, now=BEFORE)
     watch.sweep(town, now=at(4, minutes=90), policy=POLICY)
@@ -72,6 +73,9 @@ def test_the_old_branch_keeps_its_alerts_without_the_telephone_numbers(town: Ses
     before = alerts.one(town, scope=OLD_BRANCH, alert_id=alert)
     assert before.customer_phone is not None
     passed(town)
+    still_open = alerts.one(town, scope=OLD_BRANCH, alert_id=alert)
+    assert still_open.customer_phone == before.customer_phone
+    assert alert_store.set_state(town, alert_id=alert, was={still_open.state}, state=alert_store.CLOSED)
     after = alerts.one(town, scope=OLD_BRANCH, alert_id=alert)
     assert (after.customer_name, after.customer_phone, after.next_of_kin_phone) == (before.customer_name, None, None)
     assert alerts.one(town, scope=NEW_BRANCH, alert_id=alert) is None

@@ -2,16 +2,19 @@
 route (api.routes.calendars).
 
 A customer's calendar says who comes. A worker's says initials and the outward half of the postcode, never more: name, address and visit
-times together are what a burglar needs. Instants are UTC. A visit keeps its UID for ever; SEQUENCE rises with every revision."""
+times together are what a burglar needs. Instants are UTC. A visit keeps its UID for ever; SEQUENCE rises with every revision and when
+the customer goes away and comes back."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 from sqlalchemy.orm import Session
 
+from evm.domain.area import outward_of
 from evm.domain.ids import CustomerId, WorkerId
 from evm.domain.occurrences import is_away
 from evm.domain.people import Customer
@@ -42,7 +45,7 @@ def run_calendar(
     visits = plans.planned_visits(session, worker_id=worker_id, since_day=since, until_day=until)
     homes = {one.customer_id: one for one in people.customers(session, customer_ids=[v.customer_id for v in visits])}
     away = _away(session, visits, since, until, policy)
-    events = [_stop(visit, homes[visit.customer_id], stamp, is_suspended=visit in away) for visit in visits]
+    events = [_stop(visit, homes[visit.customer_id], stamp, away) for visit in visits]
     return _calendar(f"Run of {worker.name}", events)
 
 
@@ -58,7 +61,7 @@ def visit_calendar(
     names = {one.worker_id: one.name for one in people.workers(session, worker_ids=coming)} if coming else {}
     providers = {one.provider_id: one.name for one in people.providers(session)}
     away = _away(session, visits, since, until, policy)
-    events = [_visit(v, names, providers[v.provider_id], stamp, is_suspended=v in away) for v in visits]
+    events = [_visit(visit, names, providers[visit.provider_id], stamp, away) for visit in visits]
     return _calendar(f"Visits to {customer.name}", events)
 
 
@@ -100,46 +103,57 @@ def etag_of(calendar: bytes) -> str:
     return f'"{hashlib.sha256(calendar).hexdigest()[:32]}"'
 
 
-def _away(
-    session: Session, visits: Sequence[PlannedVisit], since: date, until: date, policy: Policy
-) -> frozenset[PlannedVisit]:
-    """Visits that are suspended because the customer is away."""
-    customers = {visit.customer_id for visit in visits}
-    spells: tuple[Absence, ...] = plans.absences(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Away:
+    """When the customers of some visits were, are and will be away."""
+
+    spells: tuple[Absence, ...]
+
+    def suspends(self, visit: PlannedVisit) -> bool:
+        return is_away(visit, absences=self.spells)
+
+    def resumed(self, visit: PlannedVisit) -> int:
+        """How many absences are over by the visit: each may have called it off and let it stand again."""
+        return sum(
+            spell.customer_id == visit.customer_id and spell.until is not None and spell.until <= visit.start
+            for spell in self.spells
+        )
+
+
+def _away(session: Session, visits: Sequence[PlannedVisit], since: date, until: date, policy: Policy) -> _Away:
+    spells = plans.absences(
         session,
-        customer_ids=customers,
-        since=day_period(since, zone=policy.zone).start,
+        customer_ids={visit.customer_id for visit in visits},
+        since=day_period(since - timedelta(days=DAYS_MAX), zone=policy.zone).start,
         until=day_period(until, zone=policy.zone).end,
     )
-    return frozenset(visit for visit in visits if is_away(visit, absences=spells))
+    return _Away(spells=tuple(spells))
 
 
-def _stop(visit: PlannedVisit, home: Customer, stamp: datetime, *, is_suspended: bool) -> Event:
+def _stop(visit: PlannedVisit, home: Customer, stamp: datetime, away: _Away) -> Event:
     minutes = f"{visit.minutes} minutes" + (", two workers" if visit.workers_needed > 1 else "")
-    event = _event(visit, f"Visit {_initials(home.name)}, {minutes}", stamp, is_suspended=is_suspended)
-    event.add("location", home.postcode.split(" ")[0])
+    event = _event(visit, f"Visit {_initials(home.name)}, {minutes}", stamp, away)
+    event.add("location", outward_of(home.postcode) or "")
     return event
 
 
-def _visit(
-    visit: PlannedVisit, names: Mapping[WorkerId, str], provider: str, stamp: datetime, *, is_suspended: bool
-) -> Event:
+def _visit(visit: PlannedVisit, names: Mapping[WorkerId, str], provider: str, stamp: datetime, away: _Away) -> Event:
     coming = [names[worker] for worker in visit.rostered if worker is not None and worker in names]
     missing = visit.workers_needed - len(coming)
     who = " and ".join([*coming, *(["somebody else"] if coming and missing else [])]) or "somebody"
-    event = _event(visit, f"Care visit: {who} of {provider}", stamp, is_suspended=is_suspended)
+    event = _event(visit, f"Care visit: {who} of {provider}", stamp, away)
     event.add("description", f"{visit.minutes} minutes" + (", as you asked" if visit.popback else ""))
     return event
 
 
-def _event(visit: PlannedVisit, summary: str, stamp: datetime, *, is_suspended: bool) -> Event:
-    called_off = visit.cancelled is not None or is_suspended
+def _event(visit: PlannedVisit, summary: str, stamp: datetime, away: _Away) -> Event:
+    called_off = visit.cancelled is not None or away.suspends(visit)
     event = Event()
     event.add("uid", f"{visit.visit_id}@popback")
     event.add("dtstamp", stamp.astimezone(UTC))
     event.add("dtstart", visit.start.astimezone(UTC))
     event.add("dtend", ends_at(start=visit.start, minutes=visit.minutes))
-    event.add("sequence", 2 * (visit.revision - 1) + called_off)
+    event.add("sequence", 2 * (visit.revision - 1 + away.resumed(visit)) + called_off)
     event.add("status", "CANCELLED" if called_off else "CONFIRMED")
     event.add("summary", summary)
     return event
@@ -150,7 +164,7 @@ def _calendar(name: str, events: Sequence[Event]) -> bytes:
     made.add("prodid", PRODUCT)
     made.add("version", "2.0")
     made.add("method", "PUBLISH")
-    made.add("x-wr-calname", name)
+    made.add("x-wr-calname", vText(" ".join(name.split())), encode=False)
     for event in events:
         made.add_component(event)
     return bytes(made.to_ical())

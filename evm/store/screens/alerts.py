@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from evm.store.alerts import CLOSED
 from evm.store.screens.scope import Scope, of_place, of_provider
 from evm.store.tables.alerts import alert_history, alerts
 from evm.store.tables.people import branches, care_workers, customers, localities, providers
@@ -270,7 +271,9 @@ def _visible(scope: Scope) -> ColumnElement[bool]:
 
 def _selected(scope: Scope) -> Select[Any]:
     own = alerts.c
-    theirs = true() if scope.provider_id is None else customers.c.provider_id == scope.provider_id
+    theirs = (
+        true() if scope.provider_id is None else or_(customers.c.provider_id == scope.provider_id, own.state != CLOSED)
+    )
     return (
         select(
             own.alert_id,
@@ -280,7 +283,7 @@ def _selected(scope: Scope) -> Select[Any]:
             own.customer_id,
             customers.c.name.label("customer_name"),
             *(
-                case((theirs, column)).label(name)  # whose customer has passed to another provider rings that one
+                case((theirs, column)).label(name)  # of a customer who has passed: while somebody must still ring
                 for name, column in (
                     ("customer_phone", customers.c.phone),
                     ("next_of_kin_name", customers.c.next_of_kin_name),
