@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
+from evm.domain.ids import CustomerId, LocalityId, ProviderId, VisitId, WorkerId
 from evm.domain.people import CareWorker, Customer
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
@@ -156,16 +156,22 @@ def cancel(session: Session, *, wanted: Wanted, now: datetime) -> Transfer:
 def apply_due(session: Session, *, now: datetime, policy: Policy) -> int:
     """Apply the transfers whose day has come, and end the old credentials of those whose days of grace are over; how many were done.
 
-    Each whole or not at all; one that fails is logged, tried again at the next call, and holds up no other."""
+    Those of one day, from and to the same, go together: a care worker of one locality who visits a customer of another stays on. Each
+    whole or not at all; one that fails is logged, tried again at the next call, and holds up no other."""
     today = care_day(now, zone=policy.zone)
     done, failed = 0, set[str]()
     while (due := transfers.next_due(session, today=today, besides=failed)) is not None:
-        outcome = attempt(session, work=partial(_apply, session, due, now, policy))
-        if isinstance(outcome, Failed):
-            _LOG.error("transfer %s cannot be applied", due.transfer_id, exc_info=outcome.error)
-            failed.add(due.transfer_id)
-        else:
-            done += 1
+        together = (due, *transfers.due_with(session, transfer=due, besides=failed))
+        if not isinstance(attempt(session, work=partial(_apply, session, together, now, policy)), Failed):
+            done += len(together)
+            continue
+        for alone in together:
+            outcome = attempt(session, work=partial(_apply, session, (alone,), now, policy))
+            if isinstance(outcome, Failed):
+                _LOG.error("transfer %s cannot be applied", alone.transfer_id, exc_info=outcome.error)
+                failed.add(alone.transfer_id)
+            else:
+                done += 1
     while (over := transfers.to_revoke(session, today=today)) is not None:
         for old in transfers.devices_left_behind(session, transfer=over):
             people.revoke_device(session, provider=over.from_provider, device=old, now=now)
@@ -174,7 +180,26 @@ def apply_due(session: Session, *, now: datetime, policy: Policy) -> int:
     return done
 
 
-def _apply(session: Session, due: Transfer, now: datetime, policy: Policy) -> None:
+def _apply(session: Session, together: Sequence[Transfer], now: datetime, policy: Policy) -> None:
+    """Transfers from and to the same on one day: everybody passes first, then what nobody can do any more is seen."""
+    first = together[0]
+    before = transfers.published_days(session, provider=first.from_provider, since=first.on_day)
+    answers = [_pass(session, due, now) for due in together]
+    visits = [visit for _, theirs in answers for visit in theirs]
+    emptied = transfers.take_off_strangers(
+        session, providers=[first.from_provider, first.to_provider], since=first.on_day, now=now
+    )
+    rosters, failed = pass_rosters_on(
+        session, transfer=first, days=before, visits=visits, emptied=emptied, now=now, policy=policy
+    )
+    answers[0][0].update(visits_unfilled=len(emptied), rosters=rosters, rosters_to_make=list(failed))
+    for due, (answer, _) in zip(together, answers, strict=True):
+        transfers.keep_answer(session, transfer_id=due.transfer_id, answer=answer)
+        _tell(session, due, answer, now)
+
+
+def _pass(session: Session, due: Transfer, now: datetime) -> tuple[dict[str, Any], tuple[VisitId, ...]]:
+    """Hand the people of one transfer over with their planned visits; what was done, and the visits."""
     customers = [
         CustomerId(one) for one in transfers.passing(session, transfer_id=due.transfer_id, kind=Passed.CUSTOMER)
     ]
@@ -186,27 +211,19 @@ def _apply(session: Session, due: Transfer, now: datetime, policy: Policy) -> No
     lost = transfers.give_up_pins(session, worker_ids=workers, at=due.to_provider)
     transfers.hand_over(session, kind=Passed.CUSTOMER, ids=customers, was=due.from_provider, to=due.to_provider)
     transfers.hand_over(session, kind=Passed.WORKER, ids=workers, was=due.from_provider, to=due.to_provider)
-    before = transfers.published_days(session, provider=due.from_provider, since=due.on_day)
     visits = transfers.hand_over_visits(session, customer_ids=customers, transfer=due)
-    emptied = transfers.take_off_strangers(
-        session, providers=[due.from_provider, due.to_provider], since=due.on_day, now=now
-    )
     concluded = transfers.reconciled_since(session, customer_ids=customers, since=due.on_day)
     ingest_state.queue_reconcile(session, pairs=concluded, now=now)
-    rosters, failed = pass_rosters_on(
-        session, transfer=due, days=before, visits=visits, emptied=emptied, now=now, policy=policy
-    )
     answer = {
         "customers": len(customers),
         "workers": len(workers),
         "visits": len(visits),
-        "visits_unfilled": len(emptied),
-        "rosters": rosters,
-        "rosters_to_make": list(failed),
+        "visits_unfilled": 0,
+        "rosters": 0,
+        "rosters_to_make": [],
         "pins_lost": list(lost),
     }
-    transfers.keep_answer(session, transfer_id=due.transfer_id, answer=answer)
-    _tell(session, due, answer, now)
+    return answer, visits
 
 
 def _tell(session: Session, due: Transfer, answer: dict[str, Any], now: datetime) -> None:

@@ -102,6 +102,24 @@ def next_due(session: Session, *, today: date, besides: Collection[str] = ()) ->
     return None if row is None else _transfer(row)
 
 
+def due_with(session: Session, *, transfer: Transfer, besides: Collection[str] = ()) -> tuple[Transfer, ...]:
+    """The other ordered transfers of the same day from and to the same providers, locked as `next_due`, by id."""
+    own = transfers.c
+    query = (
+        select(transfers)
+        .where(
+            own.state == TransferState.ORDERED.value,
+            own.on_day == transfer.on_day,
+            own.from_provider_id == transfer.from_provider,
+            own.to_provider_id == transfer.to_provider,
+            own.transfer_id.not_in(sorted({transfer.transfer_id, *besides})),
+        )
+        .order_by(own.transfer_id)
+        .with_for_update(skip_locked=True)
+    )
+    return tuple(_transfer(row) for row in session.execute(query))
+
+
 def to_revoke(session: Session, *, today: date) -> Transfer | None:
     """The first applied transfer whose old credentials are to end by now, locked as `next_due`."""
     query = (

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices.calls import complete
@@ -14,7 +14,7 @@ from evm.domain.billing.invoice import Verdict
 from evm.domain.contract import Contract
 from evm.domain.evidence import EventKind
 from evm.domain.ids import ProviderId
-from evm.domain.people import Provider
+from evm.domain.people import Locality, Provider
 from evm.domain.plan import Absence, AbsenceKind, SupportPlan
 from evm.domain.popback import PopbackRequest, PopbackState
 from evm.domain.transfer import Passed, TransferState
@@ -413,6 +413,53 @@ def test_an_unplanned_stay_passes_by_a_late_order_though_nothing_was_planned(tow
     reconciled(town, now=late + MINUTE)
     newest = visits.newest(town, since_day=date(2026, 11, 5), until_day=date(2026, 11, 9))
     assert [visit.provider for visit in newest if visit.customer == "c4"] == [NEW]
+
+
+def test_two_localities_of_one_day_pass_together(town: Session) -> None:
+    """Broken: a care worker of one locality would be taken off a customer of the other, though both pass to the same provider."""
+    people.add_localities(
+        town, localities=[Locality(locality_id="m20", council_id=COUNCIL, name="Didsbury", outward_codes=("M20",))]
+    )
+    own = metadata.tables["care_workers"]
+    town.execute(update(own).where(own.c.worker_id == "w1").values(locality_id="m20"))
+    wanted = [
+        Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY, locality_id=place) for place in (LOCALITY, "m20")
+    ]
+    for one in wanted:
+        transfers.order(town, wanted=one, now=BEFORE, by="test", policy=POLICY)
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 2
+    coming = plans.planned_visits(town, customer_id="c1", since_day=DAY, until_day=date(2026, 11, 6))
+    assert [(visit.provider_id, visit.rostered) for visit in coming] == [(NEW, ("w1",))]
+    kept = store.transfer_list(town)
+    answers = [store.answer_of(town, transfer_id=one.transfer_id) for one in kept]
+    assert sorted((one["customers"], one["workers"], one["visits_unfilled"]) for one in answers) == [
+        (0, 1, 0),
+        (2, 1, 0),
+    ]
+
+
+def test_of_two_localities_one_that_cannot_pass_holds_the_other_not_up(
+    town: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken: passing together, one odd row would keep both localities with the old provider."""
+    people.add_localities(
+        town, localities=[Locality(locality_id="m20", council_id=COUNCIL, name="Didsbury", outward_codes=("M20",))]
+    )
+    people.add_customers(town, customers=[factories.customer("c5", locality_id="m20")])
+    for place in (LOCALITY, "m20"):
+        wanted = Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY, locality_id=place)
+        transfers.order(town, wanted=wanted, now=BEFORE, by="test", policy=POLICY)
+    hand_over = store.hand_over
+
+    def odd(*arguments: object, **named: object) -> None:
+        if "c5" in named["ids"]:
+            raise ValueError("odd")
+        hand_over(*arguments, **named)
+
+    monkeypatch.setattr(store, "hand_over", odd)
+    assert transfers.apply_due(town, now=MIDNIGHT, policy=POLICY) == 1
+    assert [people.customer(town, customer_id=one).provider_id for one in ("c1", "c2", "c5")] == [NEW, NEW, PROVIDER]
+    assert sorted(one.state for one in store.transfer_list(town)) == [TransferState.APPLIED, TransferState.ORDERED]
 
 
 def test_the_same_order_twice_is_one(town: Session) -> None:
