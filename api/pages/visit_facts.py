@@ -75,7 +75,7 @@ def findings_of(row: VisitRow) -> tuple[Finding, ...]:
 
 
 def judge_at(site: Site) -> Callable[[Listed], str]:
-    """How a visit stands now: its outcome; "under way" while somebody checked in, has evidenced nothing yet and the check-out is not
+    """How a visit stands now: its outcome; "under way" while somebody who checked in has not checked out and the check-out is not
     overdue; "overdue" when its start is past by more than the policy's `late_minutes_max` and nothing is recorded."""
     now = site.clock()
     late = timedelta(minutes=site.policy.late_minutes_max)
@@ -84,7 +84,7 @@ def judge_at(site: Site) -> Callable[[Listed], str]:
         if row.cancelled_at is not None:
             return "cancelled"
         outcome = row.outcome or "pending"
-        if outcome in {"delivered", "part delivered"} and row.minutes_evidenced == 0 and row.start is not None:
+        if outcome in {"delivered", "part delivered"} and row.is_open and row.start is not None:
             ends = row.start + timedelta(minutes=row.minutes_planned or 0)
             return "under way" if now < ends + CHECK_OUT_OVERDUE else outcome
         if outcome == "pending" and row.start is not None and row.start + late < now:

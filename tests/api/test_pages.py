@@ -2,14 +2,19 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.pages import words
-from evm.domain.visit import VisitOutcome
+from evm.domain.evidence import Grade
+from evm.domain.ids import CustomerId, VisitId, WorkerId
+from evm.domain.visit import Attendance, SlotRecord, Visit, VisitOutcome
+from evm.store import plans, visits
 from evm.store.tables.money import invoice_lines, invoices, line_verdicts
+from tests import factories
 from tests.api import town
 from tests.api.conftest import Clock, Reader, csrf
 
@@ -64,6 +69,51 @@ def test_a_visit_turns_overdue_and_under_way_by_the_clock(visitor: Reader, clock
     clock.move(hours=5)
     client = visitor("branch")
     assert status("v-later") == "overdue"
+
+
+def test_a_visit_that_is_over_within_a_minute_is_not_under_way(
+    visitor: Reader, sessions: sessionmaker[Session]
+) -> None:
+    """Broken: somebody put their head round the door, and the page said for an hour that they were still there."""
+    with sessions.begin() as session:
+        record_stay(session, "v-now", ends=(20,))
+    assert status_of(visitor, "v-now") == "delivered"
+
+
+def test_a_double_up_is_under_way_until_both_have_left(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: with the first check-out the visit would read as over while the second care worker is still there."""
+    start = town.NOON - timedelta(minutes=10)
+    with sessions.begin() as session:
+        plan = factories.planned_visit("v-two", start=start, minutes=30, workers_needed=2, rostered=("w1", "w2"))
+        plans.add_planned_visits(session, visits=[plan])
+        record_stay(session, "v-two", ends=(300, None))
+    assert status_of(visitor, "v-two") == "under way"
+    with sessions.begin() as session:
+        record_stay(session, "v-two", ends=(300, 400))
+    assert status_of(visitor, "v-two") == "delivered"
+
+
+def record_stay(session: Session, visit_id: str, *, ends: tuple[int | None, ...]) -> None:
+    """The visit's newest version: each care worker came two minutes after its start and left so many seconds later."""
+    start = town.NOON - timedelta(minutes=10)
+    stays = [
+        Attendance(
+            attendance_id=f"{visit_id}-{slot}", worker=WorkerId(f"w{slot + 1}"), customer=CustomerId("c1"),
+            start=start + timedelta(minutes=2), end=None if end is None else start + timedelta(minutes=2, seconds=end),
+            check_in=None, check_out=None, visit=VisitId(visit_id), grade_time=Grade.A, grade_place=Grade.B, payable_seconds=end or 0,
+        )
+        for slot, end in enumerate(ends)
+    ]  # fmt: skip
+    slots = tuple(SlotRecord(slot=slot, rostered=stay.worker, attendance=stay) for slot, stay in enumerate(stays))
+    new = Visit(
+        visit_id=VisitId(visit_id), customer=CustomerId("c1"), provider=factories.PROVIDER, care_day=town.DAY.isoformat(), planned_start=start,
+        planned_minutes=30, outcome=VisitOutcome.DELIVERED, slots=slots,
+    )  # fmt: skip
+    visits.append_versions(session, visits=[new], now=town.NOON)
+
+
+def status_of(visitor: Reader, key: str) -> str:
+    return str(visitor("branch").get(f"/v1/visits/{key}").json()["visit"]["status"])
 
 
 def test_a_locality_can_be_chosen_and_an_empty_choice_says_so(visitor: Reader) -> None:

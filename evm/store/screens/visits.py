@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from evm.domain.visit import Visit
+from evm.domain.visit import Visit, VisitOutcome
 from evm.store.evidence import indices_of_events
 from evm.store.screens.invoices import invoices_visible
 from evm.store.screens.scope import Scope, came_from_elsewhere, of_anybody_there, of_place, of_worker
@@ -22,14 +22,15 @@ from evm.store.visit_bodies import visit_of
 
 
 class Listed(NamedTuple):
-    """What a visit's status depends on. `outcome` and `minutes_evidenced` are None before anything was reconciled."""
+    """What a visit's status depends on. `outcome` is None before anything was reconciled; `is_open`: a care worker checked in and has not
+    checked out."""
 
     visit_key: str
     start: datetime | None
     minutes_planned: int | None
     cancelled_at: datetime | None
     outcome: str | None
-    minutes_evidenced: int | None
+    is_open: bool
 
 
 Judge = Callable[[Listed], str]
@@ -113,15 +114,34 @@ def _listed(
 ) -> list[Listed]:
     asked = _Asked(on=on, locality_id=locality_id, visit_key=visit_key)
     planned, others = _planned(scope, asked), _unplanned(scope, asked)
-    found = [Listed(*row) for row in session.execute(planned)]
+    found = [_of_plan(row) for row in session.execute(planned)]
     unplanned = session.execute(others).all()
     if scope.provider_id is not None:
-        found += [Listed(*row) for row in session.execute(_planned_before(scope, asked))]
+        found += [_of_plan(row) for row in session.execute(_planned_before(scope, asked))]
         found.sort(key=lambda row: (row.start, row.visit_key))
         unplanned = sorted(
             [*unplanned, *session.execute(_unplanned_before(scope, asked))], key=lambda row: row.visit_key
         )
-    return found + [Listed(row.visit_key, None, None, None, row.outcome, row.minutes) for row in unplanned]
+    return found + [Listed(row.visit_key, None, None, None, row.outcome, is_open=False) for row in unplanned]
+
+
+def _may_be_open() -> ColumnElement[bool]:
+    """Which visits' bodies are worth reading for an open stay: somebody came, and nothing or not all of it need be closed."""
+    somebody_came = visits.c.outcome.in_([VisitOutcome.DELIVERED.value, VisitOutcome.PART_DELIVERED.value])
+    return and_(somebody_came, or_(visits.c.minutes == 0, planned_visits.c.workers_needed > 1))
+
+
+def _of_plan(row: Row[Any]) -> Listed:
+    slots = () if row.body is None else visit_of(row.body, version=0).slots
+    stays = [slot.attendance for slot in slots if slot.attendance is not None]
+    return Listed(
+        visit_key=row.visit_key,
+        start=row.start_at,
+        minutes_planned=row.minutes_planned,
+        cancelled_at=row.cancelled_at,
+        outcome=row.outcome,
+        is_open=any(stay.end is None for stay in stays),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +162,7 @@ def _all_planned(scope: Scope, asked: _Asked) -> Select[Any]:
             planned.minutes.label("minutes_planned"),
             planned.cancelled_at,
             newest.outcome,
-            newest.minutes,
+            case((_may_be_open(), newest.body)).label("body"),
         )
         .outerjoin(visits, and_(newest.visit_key == planned.visit_id, newest.is_newest))
         .where(
@@ -177,7 +197,7 @@ def _planned_before(scope: Scope, asked: _Asked) -> Select[Any]:
 def _all_unplanned(scope: Scope, asked: _Asked) -> Select[Any]:
     newest = visits.c
     return (
-        select(newest.visit_key, newest.outcome, newest.minutes)
+        select(newest.visit_key, newest.outcome)
         .join(customers, customers.c.customer_id == newest.customer_id)
         .where(
             newest.is_newest,
