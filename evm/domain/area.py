@@ -26,6 +26,8 @@ LATITUDES: Final = (49.0, 61.0)
 LONGITUDES: Final = (-9.0, 2.1)
 """The United Kingdom with its surrounding islands, Jersey to Shetland, Fermanagh to Lowestoft."""
 POINTS_MAX: Final = 200_000
+NUMBER_MAX: Final = 1e9
+"""Larger than any metre of the National Grid: no coordinate at all, as what is no number is none."""
 SLIVER_M2: Final = 1_000.0
 """Borders digitised apart never meet exactly: so much overlap is no dispute about who lives where."""
 METRES_A_DEGREE: Final = 111_195.0
@@ -113,13 +115,16 @@ class Areas:
 
 
 def check_geometry(geometry: Any) -> Geometry:
-    """The geometry, if it is a sound polygon in or around Britain. Raises AreaRefused: no polygon, unclosed, crossing itself, its
-    coordinates swapped or in metres, or far away."""
-    if not isinstance(geometry, Mapping) or geometry.get("type") not in {"Polygon", "MultiPolygon"}:
+    """The geometry without heights, if it is a sound polygon in or around Britain. Raises AreaRefused: no polygon, unclosed, crossing
+    itself, its coordinates swapped or in metres, or far away."""
+    if not isinstance(geometry, Mapping) or geometry.get("type") not in (
+        "Polygon",
+        "MultiPolygon",
+    ):  # a list has no hash
         kind = geometry.get("type") if isinstance(geometry, Mapping) else geometry
         raise AreaRefused(f"its geometry is {str(kind)[:40]!r}: a locality is a Polygon or a MultiPolygon")
     parts = geometry.get("coordinates")
-    polygons = [parts] if geometry["type"] == "Polygon" else parts
+    polygons: Any = [parts] if geometry["type"] == "Polygon" else parts
     if not isinstance(polygons, Sequence) or not polygons:
         raise AreaRefused("it has no coordinates")
     rings = [ring for polygon in polygons for ring in _rings(polygon)]
@@ -127,10 +132,12 @@ def check_geometry(geometry: Any) -> Geometry:
         raise AreaRefused(f"it has more than {POINTS_MAX:,} points: simplify it")
     for ring in rings:
         _check_ring(ring)
-    made = _shape(geometry)
+    flat = [[[list(position[:2]) for position in ring] for ring in polygon] for polygon in polygons]
+    kept = {"type": geometry["type"], "coordinates": flat[0] if geometry["type"] == "Polygon" else flat}
+    made = _shape(kept)
     if not made.is_valid:
         raise AreaRefused(f"it is not a sound polygon: {_where_wrong(made)}")
-    return {"type": geometry["type"], "coordinates": geometry["coordinates"]}
+    return kept
 
 
 def _shape(geometry: Geometry) -> BaseGeometry:
@@ -164,7 +171,7 @@ def _check_position(position: Any) -> None:
         or isinstance(position, str)
         or len(position) not in {2, 3}
         or not all(
-            isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+            isinstance(number, int | float) and not isinstance(number, bool) and abs(number) <= NUMBER_MAX
             for number in position
         )
     ):

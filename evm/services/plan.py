@@ -81,7 +81,7 @@ def materialise(
 
     Idempotent: what is stored is left as it is, moved by a person or made from an older version of the plan (see `replan`). Absences
     remove nothing: visits of a customer who is away are suspended where they are used. `bank_holidays` None: those of England."""
-    customers = people.customers(session, provider_id=provider_id, customer_ids=customer_ids)
+    customers = _staying(session, people.customers(session, provider_id=provider_id, customer_ids=customer_ids))
     wanted = _wanted(
         session,
         customers=customers,
@@ -111,7 +111,7 @@ def replan(
     New ones are stored, those made from an older version are revised (deadlines too, if they had any), and those that the plan does not
     have any more are cancelled. Visits made from the version in force are left as they are: a person's change of one day stands; so do
     pop-backs, cancelled visits, and whatever has begun by `now`."""
-    customers = people.customers(session, customer_ids=[customer_id])
+    customers = _staying(session, people.customers(session, customer_ids=[customer_id]))
     wanted = _wanted(
         session,
         customers=customers,
@@ -141,6 +141,13 @@ def replan(
         revised=tuple(visit.visit_id for visit in revised),
         withdrawn=tuple(visit.visit_id for visit in withdrawn),
     )
+
+
+def _staying(session: Session, customers: Sequence[Customer]) -> Sequence[Customer]:
+    """These customers as they are once no transfer takes them away meanwhile: a visit stored now would stay with the old provider."""
+    ids = [one.customer_id for one in customers]
+    transfers.let_nobody_pass(session, customer_ids=ids)
+    return people.customers(session, customer_ids=ids) if ids else ()
 
 
 def _by_customer(task_plans: Sequence[TaskPlan]) -> dict[CustomerId, list[TaskPlan]]:

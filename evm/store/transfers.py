@@ -286,11 +286,20 @@ def former_pins(
     return {key: next(iter(who)) for key, who in found.items() if key in pins and len(who) == 1}
 
 
+def let_nobody_pass(session: Session, *, customer_ids: Collection[CustomerId]) -> None:
+    """Wait for a transfer of these customers that is just being applied, and let none of them pass until this transaction ends. Where
+    the database can lock rows; elsewhere there is one writer anyway."""
+    own = customers.c.customer_id
+    for some in _chunks(customer_ids):
+        session.execute(select(own).where(own.in_(some)).order_by(own).with_for_update(read=True)).all()
+
+
 def hand_over(session: Session, *, kind: Passed, ids: Collection[str], was: ProviderId, to: ProviderId) -> None:
     """Make those of these people who are still the old provider's the new one's from now; a worker's account goes along."""
     table = customers if kind is Passed.CUSTOMER else care_workers
     key = table.c.customer_id if kind is Passed.CUSTOMER else table.c.worker_id
     for some in _chunks(ids):
+        session.execute(select(key).where(key.in_(some)).order_by(key).with_for_update()).all()  # in one order for all
         session.execute(update(table).where(key.in_(some), table.c.provider_id == was).values(provider_id=to))
         if kind is Passed.WORKER:
             session.execute(update(accounts).where(accounts.c.worker_id.in_(some)).values(provider_id=to))

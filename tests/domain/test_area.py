@@ -102,6 +102,30 @@ def test_an_unsound_polygon_is_refused_with_its_fault(geometry: Any, words: str)
         check_geometry(geometry)
 
 
+def test_heights_of_some_positions_are_left_out() -> None:
+    """Broken: a file from a mapping program that writes heights here and there would end in an error of the geometry library."""
+    whole = square(-2.3, 53.4)
+    high = [
+        [west, south, 30.5] if number % 2 else [west, south]
+        for number, (west, south) in enumerate(whole["coordinates"][0])
+    ]
+    assert check_geometry({"type": "Polygon", "coordinates": [high]}) == whole
+
+
+@pytest.mark.parametrize(
+    ("geometry", "words"),
+    [
+        (square(-2.3, 53.4) | {"type": ["Polygon"]}, "a locality is a Polygon or a MultiPolygon"),
+        ({"type": "Polygon", "coordinates": [[[-2.3, 10**400], [-2.2, 53.4], [-2.2, 53.5], [-2.3, 10**400]]]}, "is no position"),
+        ({"type": "Polygon", "coordinates": [[[-2.3, float("nan")]] * 4]}, "is no position"),
+    ],
+)  # fmt: skip
+def test_what_no_program_expects_is_refused_as_any_other_fault(geometry: Any, words: str) -> None:
+    """Broken: a damaged file would end in a traceback instead of a sentence that names the feature."""
+    with pytest.raises(AreaRefused, match=words):
+        check_geometry(geometry)
+
+
 def test_a_sound_multipolygon_with_a_hole_stands() -> None:
     """Broken: a locality with an island, or around an enclave, could not be drawn."""
     hole = [[-2.26, 53.44], [-2.24, 53.44], [-2.24, 53.46], [-2.26, 53.46], [-2.26, 53.44]]

@@ -1,11 +1,12 @@
 """Provider change: who passes, whose the evidence of which day is, and that nothing is lost or doubled. Not the command
 (tests/api/test_transfer_commands.py)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices.calls import complete
@@ -708,3 +709,43 @@ def test_two_work_processes_apply_a_transfer_once(sessions: sessionmaker[Session
         assert transfers.apply_due(second, now=MIDNIGHT, policy=POLICY) == 0
     with sessions() as session:
         assert len(outbox.take(session, channel=outbox.NOTIFY, limit=10)) == 2
+
+
+@pytest.mark.database("postgresql")
+def test_a_transfer_waits_for_plans_that_are_just_being_unrolled(sessions: sessionmaker[Session]) -> None:
+    """Broken: visits stored at the very moment of the transfer would stay with a provider that has no such customer any more."""
+    days = {"since_day": date(2026, 11, 5), "until_day": date(2026, 11, 6)}
+    with sessions.begin() as session:
+        settle(session)
+        support = SupportPlan(
+            customer_id="c1", outcomes=frozenset(), budget_week_pence=10_000, commissioned_minutes_week=210,
+            effective_from=date(2026, 1, 1),
+        )  # fmt: skip
+        plans.add_support_plans(session, plans=[support])
+        pattern = a_pattern(start=time(17))
+        plans.add_task_plans(session, plans=[a_task_plan("c1", patterns=[pattern], effective_from=date(2026, 1, 1))])
+        transfers.order(session, wanted=WANTED, now=BEFORE, by="test", policy=POLICY)
+
+    def apply() -> int:
+        with sessions.begin() as own:
+            return transfers.apply_due(own, now=MIDNIGHT, policy=POLICY)
+
+    with ThreadPoolExecutor(max_workers=1) as at_once:
+        with sessions.begin() as session:
+            plan.materialise(session, customer_ids=["c1"], policy=POLICY, bank_holidays=(), **days)
+            applied = at_once.submit(apply)
+            while not waiting_for_a_lock(sessions):
+                assert not applied.done(), "it did not wait"
+        assert applied.result(timeout=60) == 1
+    with sessions() as session:
+        found = plans.planned_visits(session, customer_id="c1", **days)
+    assert [(one.start.hour, one.provider_id) for one in found] == [(9, NEW), (17, NEW)]
+
+
+def waiting_for_a_lock(sessions: sessionmaker[Session]) -> bool:
+    """Whether some transaction of this database waits for another's lock."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with sessions() as session:
+        return bool(session.execute(query).scalar_one())
