@@ -3,7 +3,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,13 +15,15 @@ from evm.domain.billing.invoice import InvoiceClaim, LineVerdict, Totals, Verdic
 from evm.domain.billing.judge import Known
 from evm.domain.billing.judge import judge as judge_claim
 from evm.domain.billing.line_matching import Meant, meant_visits
-from evm.domain.ids import CustomerId, ProviderId, VisitId
+from evm.domain.ids import CustomerId, LocalityId, ProviderId, VisitId
+from evm.domain.period import care_day
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services import price
 from evm.services.invoice_form import InvoiceConflict, InvoiceRefused, check_form, check_same
-from evm.store import double_claims, money, people, plans, shadow
+from evm.services.localities import not_commissioned
+from evm.store import areas, double_claims, money, people, plans, shadow
 from evm.store import visits as visit_store
 from evm.store.locks import hold
 from evm.store.money_rows import JudgedLine, StoredInvoice
@@ -189,6 +191,7 @@ def _known(
         absences=_absences(session, claim, planned.values()),
         elsewhere=double_claims.claimed_elsewhere(session, invoice_id=stored.invoice_id),
         meant=meant,
+        uncommissioned=_uncommissioned(session, claim, planned.values(), zone=policy.zone),
         zone=policy.zone,
     )
 
@@ -206,6 +209,21 @@ def _meant(
     visits = {line.line_no: meant.get(line.line_no, Meant()).visit for line in stored.claim.lines if line.visit is None}
     double_claims.keep_meant(session, invoice_id=stored.invoice_id, visits=visits)
     return meant
+
+
+def _uncommissioned(
+    session: Session, claim: InvoiceClaim, planned: Collection[PlannedVisit], *, zone: str
+) -> dict[tuple[LocalityId, date], str]:
+    """Why the provider may not serve these visits' localities on their days, where it may not; nothing where no contracts are kept."""
+    kept = areas.contracts(session, council_id=claim.council)
+    own = [contract for contract in kept if contract.provider_id == claim.provider]
+    there = {(visit.locality_id, care_day(visit.start, zone=zone)) for visit in planned} if kept else set()
+    found: dict[tuple[LocalityId, date], str] = {}
+    for place, day in sorted(there):
+        if not any(contract.locality_id == place and contract.holds(day) for contract in own):
+            why = not_commissioned(session, provider_id=claim.provider, locality_id=place, on=day)
+            found |= {} if why is None else {(place, day): why}
+    return found
 
 
 def _agreements(session: Session, claim: InvoiceClaim) -> tuple[Agreement, ...]:

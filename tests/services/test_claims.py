@@ -7,6 +7,7 @@ import pytest
 from evm.domain.billing.invoice import Reason, Verdict
 from evm.domain.policy import Policy
 from evm.services import invoice as invoices
+from evm.services.contracts import add_contract
 from evm.services.imports.csv_file import FileRefused
 from evm.services.imports.kinds.claim import CLAIM
 from evm.services.imports.kinds.refs import REFS, person_digest
@@ -243,6 +244,25 @@ def test_a_copied_row_is_a_duplicate(stated, tmp_path):
     taken(stated, tmp_path, file(row(), row()))
     _, lines = lines_of(stated)
     assert [each.verdict.reason for each in lines] == [Reason.EVIDENCED, Reason.DUPLICATE]
+
+
+def test_a_line_is_disallowed_on_a_day_the_provider_holds_no_contract_for_the_locality(stated, tmp_path):
+    """A council would pay a provider for a locality that it took away from it, or where it never commissioned it."""
+    start = factories.NINE.date()
+    terms = {"locality_id": factories.LOCALITY, "since": date(2026, 4, 1), "until": start + timedelta(days=1)}
+    add_contract(stated, contract_id="k-1", provider_id=factories.PROVIDER, **terms)
+    taken(stated, tmp_path, file(row(), row(day="03/11/2026", start="09:05")))
+    _, lines = lines_of(stated)
+    assert [(each.verdict.verdict, each.verdict.reason) for each in lines] == [
+        (Verdict.PAY, Reason.EVIDENCED),
+        (Verdict.DISALLOW, Reason.UNKNOWN_VISIT),
+    ]
+    words = "Not commissioned: kindly holds no contract for locality m14 on 2026-11-03; nobody does."
+    assert words in lines[1].verdict.words
+    again = {"locality_id": factories.LOCALITY, "since": start + timedelta(days=1), "until": None}
+    add_contract(stated, contract_id="k-2", provider_id=factories.PROVIDER, **again)
+    _, lines = lines_of(stated)
+    assert [each.verdict.verdict for each in lines] == [Verdict.PAY, Verdict.REDUCE]
 
 
 def test_our_own_visit_id_as_the_lines_reference_names_the_visit(stated, tmp_path):

@@ -28,7 +28,7 @@ class Elsewhere:
 class Case:
     """One line with all that is known about it. `visit` None: nothing reconciled yet; `attendance`: who attended the claimed slot;
     `charges` are those of the whole visit, and `due_pence` what they come to for the claimed slot. `rivals`: the local starts of the
-    planned visits that fit a line equally well which names none."""
+    planned visits that fit a line equally well which names none; `uncommissioned`: why the provider may not serve there that day."""
 
     line: ClaimLine
     planned: PlannedVisit | None
@@ -41,6 +41,7 @@ class Case:
     away: Absence | None
     elsewhere: Elsewhere | None
     rivals: tuple[str, ...] = ()
+    uncommissioned: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,13 @@ def known_visit(case: Case) -> Ruling | None:
         words = "No planned visit of this customer starts then or near it; the line waits for a match."
         return _withhold(Reason.NO_MATCH, words)
     return _disallow(Reason.UNKNOWN_VISIT, f"No visit {case.line.visit} was commissioned from this provider.")
+
+
+def commissioned_provider(case: Case) -> Ruling | None:
+    """Where the council keeps contracts, the provider holds one for the visit's locality on its day (background S8)."""
+    if case.uncommissioned is None:
+        return None
+    return _disallow(Reason.UNKNOWN_VISIT, f"Not commissioned: {case.uncommissioned}.")
 
 
 def same_customer(case: Case) -> Ruling | None:
@@ -227,7 +235,14 @@ def _grades(grades: frozenset[Grade]) -> str:
     return " or ".join(sorted(grades))
 
 
-CLAIM_CHECKS: Final[tuple[Check, ...]] = (known_visit, same_customer, commissioned_slot, within_period, agreed_rate)
+CLAIM_CHECKS: Final[tuple[Check, ...]] = (
+    known_visit,
+    same_customer,
+    commissioned_provider,
+    commissioned_slot,
+    within_period,
+    agreed_rate,
+)
 """Whether the line may be claimed at all. Only a line that passes them occupies its slot on the invoice."""
 
 EVIDENCE_CHECKS: Final[tuple[Check, ...]] = (

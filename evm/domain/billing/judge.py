@@ -14,7 +14,7 @@ from evm.domain.billing.checks import CLAIM_CHECKS, EVIDENCE_CHECKS, Case, Check
 from evm.domain.billing.invoice import ClaimLine, InvoiceClaim, LineVerdict, Reason, Verdict
 from evm.domain.billing.line_matching import Meant, meant_visits
 from evm.domain.billing.price import price, slot_pence
-from evm.domain.ids import CustomerId, VisitId
+from evm.domain.ids import CustomerId, LocalityId, VisitId
 from evm.domain.money import pounds
 from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.visit import Attendance, SlotRecord, Visit, VisitOutcome
@@ -39,7 +39,7 @@ HELD_IN_SHADOW: Final = frozenset(
 class Known:
     """What is known when an invoice is judged: the provider's planned visits, what happened at them (newest versions), its agreements
     with the council, the customers' absences, and other invoices that claim the same slots. `meant`: the visits that lines mean which
-    name none, by line number; None: worked out here."""
+    name none, by line number; None: worked out here. `uncommissioned`: why the provider may not serve a locality on a local day."""
 
     planned: Mapping[VisitId, PlannedVisit]
     visits: Mapping[VisitId, Visit]
@@ -47,6 +47,7 @@ class Known:
     absences: Mapping[CustomerId, tuple[Absence, ...]] = field(default_factory=dict)
     elsewhere: Mapping[Slot, Elsewhere] = field(default_factory=dict)
     meant: Mapping[int, Meant] | None = None
+    uncommissioned: Mapping[tuple[LocalityId, date], str] = field(default_factory=dict)
     zone: str = "Europe/London"
 
 
@@ -111,6 +112,7 @@ class _Bench:
             in_period=self.claim.period_since <= day < self.claim.period_until,
             away=self._away(planned),
             elsewhere=None if planned is None else self.known.elsewhere.get((planned.visit_id, line.slot)),
+            uncommissioned=None if planned is None else self.known.uncommissioned.get((planned.locality_id, day)),
             rivals=tuple(self._clock(self.known.planned[rival]) for rival in meant.rivals),
         )
         return case, day
