@@ -10,19 +10,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.orm import Session
 
-from evm.domain.ids import CustomerId, LocalityId, ProviderId, VisitId, WorkerId
+from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
 from evm.domain.people import CareWorker, Customer
 from evm.domain.period import care_day
 from evm.domain.policy import Policy
 from evm.domain.transfer import Passed, Transfer, TransferState
 from evm.services.localities import not_commissioned
+from evm.services.transfer_people import pass_people, tell_providers
 from evm.services.transfer_rosters import pass_rosters_on
-from evm.store import ingest_state, money, outbox, people, transfers
-from evm.store.outbox import OutboxRow
+from evm.store import money, people, transfers
 from evm.store.savepoint import Failed, attempt
 
 GRACE_DAYS: Final = 35
@@ -107,9 +107,11 @@ def order(session: Session, *, wanted: Wanted, now: datetime, by: str, policy: P
     makes it all or nothing. TransferRefused with the first thing that stands against it."""
     standing = _standing(session, wanted)
     if standing is not None and standing.state is TransferState.APPLIED:
-        return _ordered(session, standing, already=True)
+        if not _left(session, wanted, now=now, policy=policy):
+            return _ordered(session, standing, already=True)
+        standing = None
     found = preview(session, wanted=wanted, now=now, policy=policy)
-    passed = set() if standing is None else _passing(session, standing)
+    passed = set() if standing is None else _passing(session, [standing])
     new = {one for one, _ in (*found.customers, *found.workers)} - passed
     if standing is not None and not new:
         return _ordered(session, standing, already=True)
@@ -184,7 +186,7 @@ def _apply(session: Session, together: Sequence[Transfer], now: datetime, policy
     """Transfers from and to the same on one day: everybody passes first, then what nobody can do any more is seen."""
     first = together[0]
     before = transfers.published_days(session, provider=first.from_provider, since=first.on_day)
-    answers = [_pass(session, due, now) for due in together]
+    answers = [pass_people(session, due=due, now=now) for due in together]
     visits = [visit for _, theirs in answers for visit in theirs]
     emptied = transfers.take_off_strangers(
         session, providers=[first.from_provider, first.to_provider], since=first.on_day, now=now
@@ -195,58 +197,7 @@ def _apply(session: Session, together: Sequence[Transfer], now: datetime, policy
     answers[0][0].update(visits_unfilled=len(emptied), rosters=rosters, rosters_to_make=list(failed))
     for due, (answer, _) in zip(together, answers, strict=True):
         transfers.keep_answer(session, transfer_id=due.transfer_id, answer=answer)
-        _tell(session, due, answer, now)
-
-
-def _pass(session: Session, due: Transfer, now: datetime) -> tuple[dict[str, Any], tuple[VisitId, ...]]:
-    """Hand the people of one transfer over with their planned visits; what was done, and the visits."""
-    customers = [
-        CustomerId(one) for one in transfers.passing(session, transfer_id=due.transfer_id, kind=Passed.CUSTOMER)
-    ]
-    workers = [WorkerId(one) for one in transfers.passing(session, transfer_id=due.transfer_id, kind=Passed.WORKER)]
-    done = transfers.move_on(
-        session, transfer_id=due.transfer_id, was=TransferState.ORDERED, becomes=TransferState.APPLIED, now=now
-    )
-    assert done, "it was claimed"
-    lost = transfers.give_up_pins(session, worker_ids=workers, at=due.to_provider)
-    transfers.hand_over(session, kind=Passed.CUSTOMER, ids=customers, was=due.from_provider, to=due.to_provider)
-    transfers.hand_over(session, kind=Passed.WORKER, ids=workers, was=due.from_provider, to=due.to_provider)
-    visits = transfers.hand_over_visits(session, customer_ids=customers, transfer=due)
-    concluded = transfers.reconciled_since(session, customer_ids=customers, since=due.on_day)
-    ingest_state.queue_reconcile(session, pairs=concluded, now=now)
-    answer = {
-        "customers": len(customers),
-        "workers": len(workers),
-        "visits": len(visits),
-        "visits_unfilled": 0,
-        "rosters": 0,
-        "rosters_to_make": [],
-        "pins_lost": list(lost),
-    }
-    return answer, visits
-
-
-def _tell(session: Session, due: Transfer, answer: dict[str, Any], now: datetime) -> None:
-    words = (
-        f"{answer['customers']} customers and {answer['workers']} care workers passed from {due.from_provider} to "
-        f"{due.to_provider} on {due.on_day.isoformat()} with {answer['visits']} planned visits; on {answer['visits_unfilled']} "
-        f"visits a care worker and the customer are no longer with the same provider: put somebody on them."
-    )
-    if answer["rosters_to_make"]:
-        words += f" Make these rosters anew: {', '.join(answer['rosters_to_make'])}."
-    if answer["pins_lost"]:
-        words += f" Give a new PIN to {', '.join(answer['pins_lost'])}: theirs was taken."
-    rows = [
-        OutboxRow(
-            channel=outbox.NOTIFY,
-            key=f"transfer:{due.transfer_id}:{provider}",
-            address=provider,
-            body={"kind": "provider change", "words": words, "transfer": due.transfer_id},
-            created_at=now,
-        )
-        for provider in (due.from_provider, due.to_provider)
-    ]
-    outbox.add(session, rows=rows)
+        tell_providers(session, due=due, answer=answer, now=now)
 
 
 def _who(
@@ -341,22 +292,38 @@ def _clashes(
     ]
 
 
+def _same(session: Session, wanted: Wanted) -> list[Transfer]:
+    """The orders, not cancelled, from and to the same, for the same day and locality."""
+    asked = (wanted.from_provider, wanted.to_provider, wanted.on_day, wanted.locality_id)
+    return [
+        one
+        for one in transfers.transfer_list(session)
+        if (one.from_provider, one.to_provider, one.on_day, one.locality_id) == asked
+        and one.state is not TransferState.CANCELLED
+    ]
+
+
 def _standing(session: Session, wanted: Wanted) -> Transfer | None:
-    """The order, not cancelled, from and to the same, for the same day and locality."""
-    for one in transfers.transfer_list(session):
-        same = (one.from_provider, one.to_provider, one.on_day, one.locality_id) == (
-            wanted.from_provider,
-            wanted.to_provider,
-            wanted.on_day,
-            wanted.locality_id,
-        )
-        if same and one.state is not TransferState.CANCELLED:
-            return one
-    return None
+    """The order of `_same` that is not applied yet, else one that is."""
+    return min(_same(session, wanted), key=lambda one: one.state is not TransferState.ORDERED, default=None)
 
 
-def _passing(session: Session, standing: Transfer) -> set[str]:
-    return {one for kind in Passed for one in transfers.passing(session, transfer_id=standing.transfer_id, kind=kind)}
+def _left(session: Session, wanted: Wanted, *, now: datetime, policy: Policy) -> bool:
+    """Whether somebody is wanted who did not pass by the same order, applied already."""
+    if wanted.customers is not None or wanted.workers is not None:
+        named = {*(wanted.customers or ()), *(wanted.workers or ())}
+        return not named <= _passing(session, _same(session, wanted))
+    customers, workers, _ = _who(session, wanted, today=care_day(now, zone=policy.zone))
+    return bool(customers or workers)
+
+
+def _passing(session: Session, standing: Sequence[Transfer]) -> set[str]:
+    return {
+        one
+        for each in standing
+        for kind in Passed
+        for one in transfers.passing(session, transfer_id=each.transfer_id, kind=kind)
+    }
 
 
 def _ordered(session: Session, standing: Transfer, *, already: bool) -> Ordered:
@@ -371,7 +338,7 @@ def _ordered(session: Session, standing: Transfer, *, already: bool) -> Ordered:
 
 
 def _new_transfer(session: Session, wanted: Wanted) -> Transfer:
-    tried = sum(1 for one in transfers.transfer_list(session) if one.state is TransferState.CANCELLED)
+    tried = sum(one.state is not TransferState.ORDERED for one in transfers.transfer_list(session))
     asked = (wanted.from_provider, wanted.to_provider, wanted.on_day.isoformat(), wanted.locality_id or "", str(tried))
     return Transfer(
         transfer_id="t" + hashlib.sha256("|".join(asked).encode()).hexdigest()[:16],

@@ -175,6 +175,20 @@ def test_journeys_between_visits_are_paid_and_the_first_and_last_are_not(town: S
     assert whole["journeys"] == "2", "with a longer gap the afternoon's visit is of the same run"
 
 
+def test_the_way_from_a_stay_that_was_cut_short_is_paid(town: Session) -> None:
+    """Broken: who forgot to check out until she was at the next customer's would lose the way there as well as the minutes."""
+    said(town, *stay(at(2), 40), *stay(at(2, minutes=30), 30, tag="tag-c2"))
+    reconciled(town)
+    homes = people_store.homes(town, customer_ids=["c1", "c2"])
+    way = journey_seconds(homes["c1"], homes["c2"], TravelMode.CAR, POLICY)
+    found = rows_of(town, "payroll-lines")
+    assert [(row["kind"], row["contact_minutes"], row["travel_seconds"], row["waiting_seconds"]) for row in found] == [
+        ("visit", str((30 * 60 - way) // 60), "0", "0"),
+        ("journey", "0", str(way), "0"),
+        ("visit", "30", "0", "0"),
+    ]
+
+
 def test_totals_are_the_sums_of_their_lines(town: Session) -> None:
     """Broken: a clerk could not say what a worker is paid for."""
     both_came(town)

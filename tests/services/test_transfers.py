@@ -416,6 +416,27 @@ def test_an_unplanned_stay_passes_by_a_late_order_though_nothing_was_planned(tow
     assert [visit.provider for visit in newest if visit.customer == "c4"] == [NEW]
 
 
+def test_who_was_forgotten_passes_by_a_second_order_of_the_same_day(town: Session) -> None:
+    """Broken: the second command would say that all is done, and a customer would stay behind unseen."""
+    passed(town)
+    named = replace(WANTED, customers=("c2",), workers=())
+    second = transfers.order(town, wanted=named, now=at(5), by="test", policy=POLICY)
+    assert not second.already
+    assert transfers.apply_due(town, now=at(5), policy=POLICY) == 1
+    assert people.customer(town, customer_id="c2").provider_id == NEW
+    for again in (named, WANTED):
+        assert transfers.order(town, wanted=again, now=at(5), by="test", policy=POLICY).already
+    both = replace(WANTED, customers=("c1", "c9"))
+    with pytest.raises(TransferRefused, match="c1, c9 is none of kindly"):
+        transfers.order(town, wanted=both, now=at(5), by="test", policy=POLICY)
+    everybody = Wanted(from_provider=PROVIDER, to_provider=NEW, on_day=DAY)
+    third = transfers.order(town, wanted=everybody, now=at(5), by="test", policy=POLICY)
+    assert (third.already, store.passing(town, transfer_id=third.transfer.transfer_id, kind=Passed.WORKER)) == (
+        False,
+        ("w2",),
+    )
+
+
 def test_two_localities_of_one_day_pass_together(town: Session) -> None:
     """Broken: a care worker of one locality would be taken off a customer of the other, though both pass to the same provider."""
     people.add_localities(

@@ -241,10 +241,12 @@ def _visit_line(stay: _Stay, who: Paid) -> Line:
 
 
 def _journey(before: _Stay, stay: _Stay, people: _People, policy: Policy, run_gap_minutes: int) -> Line | None:
-    """The way from the stay before, None when the run ended there or the stay has no known end."""
+    """The way from the stay before, None when the run ended there or the stay has no known end. A stay that reaches into the next one
+    ended, for its minutes as for the journey, when the worker had to leave."""
     ended, began = before.attendance.end, stay.attendance.start
     if ended is None or began is None:
         return None
+    ended = min(ended, before.attendance.end_max or ended)
     here, there = people.homes[before.attendance.customer], people.homes[stay.attendance.customer]
     who = people.workers[stay.attendance.worker]
     travel = journey_seconds(here, there, who.mode, policy)
