@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api import broker_control
 from api.office import OfficeRefused, opened
 from api.parts import Parts
+from api.pulse import ToldToEnd
 from devices import identity, mosquitto
 from devices.mosquitto import certificates
 from devices.mosquitto.certificates import Certificate, CertificateRefused
@@ -61,7 +62,7 @@ def watch_broker(
     database: str | None,
     options: SyncOptions,
     every_seconds: float,
-    stop: threading.Event,
+    stop: threading.Event | ToldToEnd,
     say: Callable[[str], None],
 ) -> None:
     """Sync again and again until `stop`; say what changed and what is wrong, each once. A database or directory that cannot be used for a
@@ -74,8 +75,12 @@ def watch_broker(
             try:
                 said.written(_synced(parts, options))
                 said.once("certificate", _warning(parts, options))
-            except (OfficeRefused, OperationalError) as error:
-                said.once("trouble", str(error).splitlines()[0])
+            except OfficeRefused as error:
+                said.once("trouble", str(error))
+            except DBAPIError as error:
+                said.once(
+                    "trouble", f"the database cannot be used just now ({str(error.orig).splitlines()[0]}): trying on"
+                )
 
 
 class _Said:
@@ -139,8 +144,7 @@ def _not_shown(found: Certificate, host: str, port: int) -> str | None:
 
 def _synced(parts: Parts, options: SyncOptions) -> Written:
     """One round, and Mosquitto started anew when that is needed and the operator said how."""
-    for number in range(1, options.servers + 1):
-        identity.server_credential(directory=parts.secrets, name=f"{INGEST}{number}")
+    _credentials(parts, options)
     tls = _tls(options)
     try:
         with parts.sessions() as session:
@@ -158,6 +162,17 @@ def _synced(parts: Parts, options: SyncOptions) -> Written:
     if written.restart is None or options.restart_command is None:
         return written
     return _restarted(written, options.restart_command)
+
+
+def _credentials(parts: Parts, options: SyncOptions) -> None:
+    """Every ingest process has one. Raises OfficeRefused when they cannot be kept."""
+    try:
+        for number in range(1, options.servers + 1):
+            identity.server_credential(directory=parts.secrets, name=f"{INGEST}{number}")
+    except OSError as error:
+        raise OfficeRefused(
+            f"{parts.secrets} cannot be written ({error.strerror}): make room, or see that this user may write there"
+        ) from None
 
 
 def _by_files(session: Session, parts: Parts, options: SyncOptions, tls: mosquitto.TlsFiles | None) -> Written:

@@ -16,6 +16,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from api import cli
@@ -235,6 +236,38 @@ def test_the_watching_sync_speaks_of_each_thing_once_and_goes_on_through_trouble
     assert "renew it" in said[1]
     assert "no certificate and key in PEM form" in said[2]
     assert said[3:] == ["Mosquitto has new passwords, acl"]
+
+
+def test_the_watching_sync_goes_on_when_the_database_is_away_or_forbidden_for_a_while(office: Office) -> None:
+    """Broken if a restore (tables replaced, rights given anew a moment later) ends the process that shuts lost phones out."""
+    said: list[str] = []
+    stop = threading.Event()
+    watching = threading.Thread(
+        target=lambda: watch_broker(
+            data=office.data,
+            database=office.database,
+            options=office.options,
+            every_seconds=0.05,
+            stop=stop,
+            say=said.append,
+        )
+    )
+    watching.start()
+    engine = office.town.sessions.kw["bind"]
+    try:
+        assert eventually(lambda: len(said) == 1)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE devices RENAME TO devices_away"))
+        assert eventually(lambda: len(said) == 2)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE devices_away RENAME TO devices"))
+        revoke(office.town, "p1")
+        assert eventually(lambda: len(said) == 3)
+    finally:
+        stop.set()
+        watching.join(timeout=10)
+    assert said[1].startswith("the database cannot be used just now (")
+    assert said[2] == "Mosquitto has new passwords, acl"
 
 
 # -- dynamic security -----------------------------------------------------------------------------------------------------------
