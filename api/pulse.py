@@ -1,11 +1,15 @@
-"""Beats once a second: runs some of a server's standing jobs one after the other, on a thread of its own. Not the jobs (api.jobs).
+"""Beats once a second: runs some of a server's standing jobs one after the other, on a thread of its own, until the process is told to end.
+Not the jobs (api.jobs).
 
 A job that fails is logged and tried again at the next beat, and never stops the others: alerts go on when telling people fails."""
 
+import contextlib
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -128,3 +132,30 @@ class Pulses:
     def silent_seconds(self) -> float:
         """Of the one that has been silent longest."""
         return max((pulse.silent_seconds for pulse in self.pulses), default=0.0)
+
+
+class ToldToEnd:
+    """Whether this process was told to end (SIGTERM, Ctrl-C). Not a `threading.Event`: its waiter holds a lock for moments at a time, and a
+    signal that comes in one of them has its handler wait for that lock for ever."""
+
+    def __init__(self) -> None:
+        self._said: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt its own `get`
+        self._told = False
+
+    def listen(self) -> "ToldToEnd":
+        """From now on signals tell it. Only in the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.tell())
+        return self
+
+    def tell(self) -> None:
+        """Wake whoever waits, and whoever will."""
+        self._told = True
+        self._said.put(None)
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep so long, or until told; whether it was."""
+        if not self._told:
+            with contextlib.suppress(Empty):
+                self._said.get(timeout=seconds)
+        return self._told

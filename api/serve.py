@@ -4,7 +4,6 @@ Told to end (SIGTERM, Ctrl-C) it finishes what is in hand and exits with 0 withi
 committed nor acknowledged, and comes again."""
 
 import os
-import signal
 import sys
 import threading
 import tomllib
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 from api.health import Health, HealthServer
 from api.jobs import sending_down, telling, watching, working
 from api.parts import Parts, open_parts
-from api.pulse import Job
+from api.pulse import Job, ToldToEnd
 from api.server import Server, embedded_broker, ingest_client, make_ingest, make_site, pulse_of
 from api.settings import Settings
 from api.site_thread import TlsPair
@@ -75,7 +74,7 @@ class Running:
 
 def run_part(*, part: Part, data: Path, database: str | None, broker: str, places: Places, name: str) -> int:
     """Run one part (or all) until SIGTERM or SIGINT; the process's exit code. Errors that a person can mend end with their sentence."""
-    told = _signals()
+    told = ToldToEnd().listen()
     order = Order(part=part, broker=broker, places=places, name=name)
     try:
         settings = read_settings(data)
@@ -240,15 +239,7 @@ def _say(words: str) -> None:
     sys.stderr.flush()
 
 
-def _signals() -> threading.Event:
-    """Set when the process is told to end, from its first moment on."""
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    return told
-
-
-def _wait(told: threading.Event, *, hung: Callable[[], bool]) -> int:
+def _wait(told: ToldToEnd, *, hung: Callable[[], bool]) -> int:
     """Sleep until told to stop (0) or until a part has hung (1): the supervisor then starts it anew (faults.md, 9)."""
     while not told.wait(1.0):
         if hung():

@@ -1,8 +1,6 @@
 """`popback broker …`: the MQTT broker's configuration, credentials and access rules. Not the broker."""
 
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +53,7 @@ def broker_sync(
     """Write Mosquitto's configuration, certificate, password and ACL files (or the plugin's) from the device table."""
     from api.broker_sync import SyncOptions, sync_broker, watch_broker
     from api.office import OfficeRefused
+    from api.pulse import ToldToEnd
 
     options = SyncOptions(
         out=out,
@@ -73,7 +72,7 @@ def broker_sync(
     try:
         if watch:
             watch_broker(
-                data=data, database=database, options=options, every_seconds=every, stop=_told_to_stop(), say=_say
+                data=data, database=database, options=options, every_seconds=every, stop=ToldToEnd().listen(), say=_say
             )
         else:
             emit(sync_broker(data=data, database=database, options=options), as_json=False)
@@ -107,14 +106,6 @@ def broker_check(
         refuse(str(error))
     emit(answer, as_json=as_json)
     raise typer.Exit({"good": 0, "warning": 1, "wrong": 2}[answer["state"]])
-
-
-def _told_to_stop() -> threading.Event:
-    """Set by SIGTERM and Ctrl-C."""
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    return told
 
 
 def _say(words: str) -> None:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +17,7 @@ from sqlalchemy import text
 
 from api import serve
 from api.parts import open_parts
+from api.pulse import ToldToEnd
 from api.tour import plan_tour
 from tests import factories
 
@@ -139,10 +139,52 @@ def test_each_part_says_how_it_fares_and_ends_when_told(tmp_path: Path, part: st
 
 def test_fault_9_a_part_that_has_hung_ends_for_its_supervisor_to_start_it_anew() -> None:
     """Broken when a process whose threads are dead goes on for ever, looking alive."""
-    assert serve._wait(threading.Event(), hung=lambda: True) == 1
-    told = threading.Event()
-    told.set()
+    assert serve._wait(ToldToEnd(), hung=lambda: True) == 1
+    told = ToldToEnd()
+    told.tell()
     assert serve._wait(told, hung=lambda: True) == 0, "told to end is no failure"
+
+
+_TOLD_AT_EVERY_INSTANT = """
+import faulthandler, signal, sys
+from api import serve
+from api.pulse import ToldToEnd
+
+faulthandler.dump_traceback_later(20, exit=True)
+
+class Hasty(ToldToEnd):
+    def wait(self, seconds):
+        return super().wait(0.001)
+
+for instant in range(1, 300):
+    told, passed = Hasty().listen(), 0
+
+    def trace(frame, event, argument):
+        global passed
+        frame.f_trace_opcodes = True
+        passed += 1
+        if passed == instant:
+            signal.raise_signal(signal.SIGTERM)
+        return trace
+
+    sys.settrace(trace)
+    code = serve._wait(told, hung=lambda: False)
+    sys.settrace(None)
+    assert code == 0, instant
+"""
+
+
+def test_a_process_ends_at_whatever_instant_it_is_told(tmp_path: Path) -> None:
+    """Broken when SIGTERM, coming at one of the moments in which the waiting thread holds a lock of its own, makes it wait for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", _TOLD_AT_EVERY_INSTANT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_does_not_end_in_time_is_left(tmp_path: Path) -> None:
