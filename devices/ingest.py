@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from devices import calls
@@ -33,12 +31,11 @@ from evm.store import epochs, ingest_state, people
 from evm.store.epochs import Epoch
 from evm.store.ingest_state import Progress
 from evm.store.people import DeviceRow
+from evm.store.savepoint import is_outage
 
 CHALLENGE_EVERY: Final = timedelta(seconds=30)
 RETAINED_MAX: Final = 10_000
 TELEPHONY_CHANNEL: Final = "telephony"
-UNAVAILABLE: Final = (OperationalError, InterfaceError, PoolTimeoutError)
-"""The database is gone, locked or full: nobody's message is at fault, and the whole batch is tried again later."""
 
 DeviceKey = tuple[ProviderId, DeviceId]
 _LOG: Final = logging.getLogger(__name__)
@@ -118,14 +115,12 @@ class Ingest:
     def take(self, batch: Sequence[Received]) -> tuple[Reply, ...]:
         """Store what can be stored, quarantine the rest, commit, and answer one reply per device in order of first appearance.
 
-        Raises the database's errors of operation (gone, locked, full) with nothing stored. Any other error is one message's: the batch
-        is taken again message by message, and the one that fails alone is quarantined as INTERNAL, so that it blocks no other."""
+        Raises what is the database's fault (gone, locked, full, in mid-restore) with nothing stored. Any other error is one message's:
+        the batch is taken again message by message, and the one that fails alone is quarantined as INTERNAL, so that it blocks no other."""
         try:
             return self._take(batch)
-        except UNAVAILABLE:
-            raise
         except Exception as error:
-            if _has_cut_us_off(error):
+            if is_outage(error):
                 raise
             _LOG.exception("a batch of %d failed; taking its messages one by one", len(batch))
             return _one_a_device(reply for received in batch for reply in self._take_alone(received))
@@ -133,10 +128,8 @@ class Ingest:
     def _take_alone(self, received: Received) -> tuple[Reply, ...]:
         try:
             return self._take([received])
-        except UNAVAILABLE:
-            raise
         except Exception as error:
-            if _has_cut_us_off(error):
+            if is_outage(error):
                 raise
             _LOG.exception("a message on %s is quarantined", received.topic)
             return self._take([received], poison=True)
@@ -271,11 +264,6 @@ class Ingest:
             challenge = self._challenge_key.make(provider=provider, device=device, issued_at=now, nonce=challenge)
         receive.issue_challenge(session, provider=provider, device=device, now=now, challenge=challenge)
         return challenge
-
-
-def _has_cut_us_off(error: Exception) -> bool:
-    """Whether the database has ended our connection, by whatever name it says so: no message is at fault."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _one_a_device(replies: Iterable[Reply]) -> tuple[Reply, ...]:

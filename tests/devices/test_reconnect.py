@@ -3,9 +3,11 @@ processes (simulations.chaos)."""
 
 import pytest
 from sqlalchemy import Engine, event, text
+from sqlalchemy.exc import DBAPIError
 
-from devices.ingest import UNAVAILABLE, Received
+from devices.ingest import Received
 from evm.store.database import open_engine
+from evm.store.savepoint import UNAVAILABLE
 from tests.devices.conftest import Town
 from tests.devices.wire import envelope
 from tests.devices.wire import event as said
@@ -38,6 +40,23 @@ def test_fault_11_connections_that_died_between_batches_are_replaced_unseen(town
     (reply,) = town.ingest.take(_batch(2))
     assert len(reply.receipt.stored) == 1
     assert [row.sequence for row in town.stored()] == [1, 2]
+
+
+@pytest.mark.parametrize("table", ["evidence_keys", "challenges", "log_epochs"])
+def test_a_table_that_is_away_during_a_restore_or_an_upgrade_is_no_messages_fault(
+    town: Town, engine: Engine, table: str
+) -> None:
+    """Broken if good events go into quarantine, and phones drop them as refused, while a server's schema is not this version's."""
+    batch = _batch(1)
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO away"))
+    with pytest.raises(DBAPIError):
+        town.ingest.take(batch)
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE away RENAME TO {table}"))
+    assert town.quarantined() == ()
+    (reply,) = town.ingest.take(batch)
+    assert len(reply.receipt.stored) == 1
 
 
 @pytest.mark.parametrize("statement", [1, 3, 6, 10])
