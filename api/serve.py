@@ -8,7 +8,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +24,7 @@ from api.settings import Settings
 from api.site_thread import TlsPair
 from devices.tls import Tls
 from evm.gateways.notify import gateway_of
+from evm.store.database import open_engine, session_factory
 from evm.store.holds import end_frozen_holds
 
 __all__ = ["Part", "Places", "Server", "read_settings", "run_part"]
@@ -39,8 +40,8 @@ STOP_SECONDS_MAX: Final = 8.0
 IDLE_SECONDS_MAX: Final = 30
 SITE_IDLE_SECONDS_MAX: Final = 600
 LOCK_SECONDS_MAX: Final = 15
-"""How long a process's transaction may stand still, and wait for another's, before PostgreSQL ends it (faults.md, 36). The site's may think
-about a roster meanwhile."""
+"""How long a process's transaction may stand still, and wait for another's, before PostgreSQL ends it (faults.md, 36). The site's own pages
+may think about a roster meanwhile; nothing else of its process may, so they have connections of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,7 @@ def run_part(*, part: Part, data: Path, database: str | None, broker: str, place
         settings = read_settings(data)
         parts = open_parts(data=data, database=database)
         parts.engine.dispose()  # connections from now on come with limits
-        idle_seconds = SITE_IDLE_SECONDS_MAX if part in ("all", "api") else IDLE_SECONDS_MAX
-        end_frozen_holds(parts.engine, idle_seconds=idle_seconds, wait_seconds=LOCK_SECONDS_MAX)
+        end_frozen_holds(parts.engine, idle_seconds=IDLE_SECONDS_MAX, wait_seconds=LOCK_SECONDS_MAX)
         health = Health(parts=parts)
         server = _health_server(health, places)
         if server is not None:
@@ -114,6 +114,7 @@ def _start_all(parts: Parts, settings: Settings, order: Order, health: Health) -
     places = order.places
     server = Server(
         parts=parts,
+        site_parts=parts_of_site(parts),
         settings=settings,
         site_host=places.site_host,
         site_port=SITE_PORT if places.site_port is None else places.site_port,
@@ -131,9 +132,9 @@ def _start_all(parts: Parts, settings: Settings, order: Order, health: Health) -
 
 
 def _start_api(parts: Parts, settings: Settings, order: Order, health: Health) -> Running:
-    places = order.places
+    places, own = order.places, parts_of_site(parts)
     site = make_site(
-        parts,
+        own,
         settings,
         ingest=make_ingest(parts, settings, health=health),
         host=places.site_host,
@@ -142,7 +143,21 @@ def _start_api(parts: Parts, settings: Settings, order: Order, health: Health) -
     )
     site.start()
     _say(f"site {site.url}")
-    return Running(stop=site.stop)
+
+    def stop() -> None:
+        site.stop()
+        own.engine.dispose()
+
+    return Running(stop=stop)
+
+
+def parts_of_site(parts: Parts) -> Parts:
+    """The same parts with connections for pages, which may stand still longer (PostgreSQL; on SQLite there is one writer anyway)."""
+    if parts.engine.dialect.name != "postgresql":
+        return parts
+    engine = open_engine(url=parts.url)
+    end_frozen_holds(engine, idle_seconds=SITE_IDLE_SECONDS_MAX, wait_seconds=LOCK_SECONDS_MAX)
+    return replace(parts, engine=engine, sessions=session_factory(engine))
 
 
 def _start_ingest(parts: Parts, settings: Settings, order: Order, health: Health) -> Running:

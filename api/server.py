@@ -25,10 +25,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Server:
-    """Everything in one process. `start`, use, `stop`; the simulation beats the pulse itself, so `pulsing` is False there."""
+    """Everything in one process. `start`, use, `stop`; the simulation beats the pulse itself, so `pulsing` is False there.
+    `site_parts`: what the pages work on, if it is not what all else does."""
 
     parts: Parts
     settings: Settings
+    site_parts: Parts | None = None
     site_host: str = "127.0.0.1"
     site_port: int = 0
     site_tls: TlsPair | None = None
@@ -67,7 +69,7 @@ class Server:
         self.broker_host, self.broker_port = host, port
         self.pulse = pulses_of_all(self.parts, gateway=self.gateway, client=self.client, health=self.health)
         self.site = make_site(
-            self.parts,
+            self.site_parts or self.parts,
             self.settings,
             ingest=self.ingest,
             host=self.site_host,
@@ -83,7 +85,9 @@ class Server:
         for part in (self.site, self.pulse, self.client, self.broker):
             if part is not None:
                 part.stop()
-        self.parts.engine.dispose()
+        for parts in (self.site_parts, self.parts):
+            if parts is not None:
+                parts.engine.dispose()
 
     @property
     def site_url(self) -> str:

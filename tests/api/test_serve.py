@@ -10,15 +10,18 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
 
-from api import serve
-from api.parts import open_parts
+from api import serve, server
+from api.parts import Parts, open_parts
 from api.pulse import ToldToEnd
+from api.settings import Settings
 from api.tour import plan_tour
+from devices.ingest import Ingest
 from tests import factories
 
 ROOT = Path(__file__).parent.parent.parent
@@ -185,6 +188,52 @@ def test_a_process_ends_at_whatever_instant_it_is_told(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("part", ["api", "all"])
+def test_only_pages_may_stand_still_for_minutes(
+    part: serve.Part, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken when a frozen site holds a phone's line or a customer for ten minutes: no event of that phone is stored, no deadline judged."""
+    limits: dict[str, str] = {}
+
+    def look(name: str, sessions: sessionmaker[Session]) -> None:
+        with sessions() as session:
+            limits[name] = session.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+
+    class Site:
+        url, port, scheme = "http://127.0.0.1:1", 1, "http"
+
+        def start(self) -> None: ...
+        def stop(self) -> None: ...
+
+    def make_site(parts: Parts, _settings: Settings, *, ingest: Ingest, **_places: Any) -> Site:
+        look("pages", parts.sessions)
+        look("all else", ingest._sessions)
+        return Site()
+
+    class Client(Site):
+        publish = None
+
+        def start(self, *, timeout_seconds: float = 0) -> bool:  # type: ignore[override]
+            return True
+
+    monkeypatch.setattr(ToldToEnd, "listen", lambda self: self)
+    monkeypatch.setattr(serve, "_wait", lambda _told, hung: 0)
+    monkeypatch.setattr(serve, "make_site", make_site)
+    monkeypatch.setattr(server, "make_site", make_site)
+    monkeypatch.setattr(server, "ingest_client", lambda *_, **__: Client())
+    monkeypatch.setattr(server, "pulses_of_all", lambda *_, **__: Client())
+    code = serve.run_part(
+        part=part,
+        data=tmp_path,
+        database=database_url,
+        broker="127.0.0.1:1",
+        places=serve.Places(),
+        name="ingest-1",
+    )
+    assert (code, limits) == (0, {"pages": "10min", "all else": "30s"})
 
 
 def test_what_does_not_end_in_time_is_left(tmp_path: Path) -> None:
