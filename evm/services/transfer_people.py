@@ -45,9 +45,13 @@ def tell_providers(session: Session, *, due: Transfer, answer: Mapping[str, Any]
     """Tell both providers what was done, and what they must do."""
     words = (
         f"{answer['customers']} customers and {answer['workers']} care workers passed from {due.from_provider} to "
-        f"{due.to_provider} on {due.on_day.isoformat()} with {answer['visits']} planned visits; on {answer['visits_unfilled']} "
-        f"visits a care worker and the customer are no longer with the same provider: put somebody on them."
+        f"{due.to_provider} on {due.on_day.isoformat()} with {answer['visits']} planned visits."
     )
+    if answer["visits_unfilled"]:
+        words += (
+            f" On {answer['visits_unfilled']} visits a care worker and the customer are no longer with the same provider: "
+            "put somebody on them."
+        )
     if answer["rosters_to_make"]:
         words += f" Make these rosters anew: {', '.join(answer['rosters_to_make'])}."
     if answer["pins_lost"]:
