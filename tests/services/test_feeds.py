@@ -183,6 +183,22 @@ def test_a_dry_run_leaves_no_event_no_queue_and_no_reach(stated, tmp_path):
     assert feeds.vendor_feeds_of(stated, provider_ids=["kindly"]) == ()
 
 
+@pytest.mark.parametrize("rows", [(), (row(),)])
+def test_a_file_with_nothing_new_in_it_still_says_that_nothing_happened(stated, tmp_path, rows):
+    """The night without visits would be called a missing feed, and its missed visits would never be judged: the same few bytes are sent
+    every night."""
+    nights = [factories.NINE + timedelta(days=n) for n in (1, 2, 3)]
+    reports = []
+    for night in nights:
+        reports.append(taken(stated, tmp_path, *rows, now=night + timedelta(minutes=5), exported_at=night))
+        reach = feed_service.reach_of_feeds(stated, providers=["kindly"])["kindly"]
+        assert (reach.covered_until, reach.since) == (night, night + timedelta(minutes=5))
+    assert [each.new for each in reports] == [len(rows), 0, 0]
+    again = taken(stated, tmp_path, *rows, exported_at=nights[0])
+    assert again.already is not None
+    assert feed_service.reach_of_feeds(stated, providers=["kindly"])["kindly"].covered_until == nights[-1]
+
+
 def test_row_74_a_feed_exported_before_the_last_one_is_refused(stated, tmp_path):
     """bad-input 74: yesterday's version of a row would conflict with today's."""
     taken(stated, tmp_path, row(), exported_at=NOW)

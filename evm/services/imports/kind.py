@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
@@ -82,6 +82,16 @@ class ImportKind(Protocol):
 
     def finish(self, session: Session, *, context: Context) -> tuple[RowError, ...]:
         """After the last chunk: what only the whole file shows."""
+
+
+@runtime_checkable
+class Covering(Protocol):
+    """A kind whose files also say that nothing else happened until they were exported: the same rows, exported later or for another
+    provider, say something new."""
+
+    @property
+    def covers_until_exported(self) -> bool:
+        """Always True."""
 
 
 def read_row(row: Row, *, fields: Sequence[FieldDef], layout: Layout) -> tuple[dict[str, Any], tuple[RowError, ...]]:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from evm.services.imports.csv_file import CsvFile, FileRefused, Row, RowError
-from evm.services.imports.kind import Context, FieldDef, ImportKind, Taken, check_layout
+from evm.services.imports.kind import Context, Covering, FieldDef, ImportKind, Taken, check_layout
 from evm.services.imports.layout import Layout
 from evm.store import imports
 from evm.store.imports import ImportRecord
@@ -74,7 +74,7 @@ def import_file(
     imports.hold(session, kind=kind.name)
     already = imports.record_of(session, kind=kind.name, sha256=file.sha256)
     tally = _Tally(kind=kind, file=file, dry_run=dry_run)
-    if already is not None:
+    if already is not None and not _says_more(already, kind=kind, context=context):
         return tally.report(already=already)
     _refuse_older(session, kind=kind, context=context)
     for rows, errors, lines in _chunks(file, kind.fields):
@@ -87,7 +87,7 @@ def import_file(
             return tally.report(stopped=True)
     tally.add_errors(kind.finish(session, context=context))
     report = tally.report()
-    if report.taken_in:
+    if report.taken_in and already is None:
         imports.add_record(session, record=_record(report, context))
     return report
 
@@ -147,6 +147,13 @@ class _Tally:
             already=already,
             stopped=stopped,
         )
+
+
+def _says_more(already: ImportRecord, *, kind: ImportKind, context: Context) -> bool:
+    """Whether a file that was taken in says more now, by when and for whom it was exported."""
+    if not isinstance(kind, Covering) or context.exported_at is None:
+        return False
+    return (already.provider_id, already.exported_at) != (context.provider, context.exported_at)
 
 
 def _refuse_older(session: Session, *, kind: ImportKind, context: Context) -> None:

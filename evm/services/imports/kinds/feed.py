@@ -143,6 +143,7 @@ class Feed:
         "grades that the layout grants; a row that comes again doubles nothing."
     )
     fields: tuple[FieldDef, ...] = FIELDS
+    covers_until_exported: bool = True
 
     def take(self, session: Session, *, rows: Sequence[Row], context: Context) -> Sequence[Taken]:
         """Check the rows, append what is new, and say of each row what it was."""
@@ -167,8 +168,11 @@ class Feed:
         return taken
 
     def finish(self, session: Session, *, context: Context) -> tuple[RowError, ...]:
-        """Nothing that only the whole file shows."""
-        del session, context
+        """A file that says when it was exported reaches so far, though it has no row: nothing happened."""
+        vendor, until = context.layout.constants.get("vendor"), context.exported_at
+        if vendor is not None and until is not None and context.provider is not None:
+            until = min(context.now, until)
+            feeds.heard_feed(session, provider_id=context.provider, vendor=vendor, covered_until=until, now=context.now)
         return ()
 
 
