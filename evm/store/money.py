@@ -29,6 +29,7 @@ from evm.store.tables.money import agreements as agreements_table
 from evm.store.tables.money import charges as charges_table
 from evm.store.tables.money import invoice_lines, invoices, line_verdicts
 from evm.store.tables.visits import visits
+from evm.store.writes import bulk_insert
 
 IDS_A_STATEMENT: Final = 500
 RECEIVED: Final = "received"
@@ -78,8 +79,7 @@ def agreement_versions(session: Session, *, agreement_ids: Collection[str]) -> d
 def append_charges(session: Session, *, charges: Sequence[ChargeRow]) -> None:
     """Append the charges of visit versions that have none yet."""
     rows = [charge_values(charge) for charge in charges]
-    if rows:
-        session.connection().execute(insert(charges_table), rows)
+    bulk_insert(session, table=charges_table, rows=rows)
 
 
 def charges(session: Session, *, visit_key: str, visit_version: int | None = None) -> tuple[ChargeRow, ...]:
@@ -222,8 +222,7 @@ def append_verdicts(
 ) -> None:
     """Append verdicts, each with its version; a version that is there already is refused by the database."""
     rows = [verdict_values(invoice_id, version, verdict, now) for version, verdict in verdicts]
-    if rows:
-        session.connection().execute(insert(line_verdicts), rows)
+    bulk_insert(session, table=line_verdicts, rows=rows)
 
 
 def newest_verdicts(
