@@ -19,6 +19,7 @@ from api.import_desk import ImportDesk
 from api.importing import UPLOAD_BYTES_MAX
 from api.pages import account, findings, home
 from api.pages import alerts as alert_pages
+from api.pages import devices as device_pages
 from api.pages import exports as export_pages
 from api.pages import imports as import_pages
 from api.pages import invoices as invoice_pages
@@ -60,6 +61,7 @@ ROUTERS = (
     export_pages.router,
     calendars.router,
     locality_pages.router,
+    device_pages.router,
     import_pages.router,
     import_routes.router,
 )

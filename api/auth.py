@@ -46,6 +46,7 @@ class Right(StrEnum):
     ASK_POPBACKS = "ask for pop-backs"
     SEE_FINDINGS = "see findings about workers"
     SEE_LOCALITIES = "see localities and contracts"
+    SEE_DEVICES = "see devices"
     TAKE_IN_FILES = "take in files"
     SEE_METRICS = "see metrics"
     EXPORT = "export"
@@ -60,6 +61,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.ACT_ON_ALERTS,
             Right.SEE_INVOICES,
             Right.SEE_ROSTERS,
+            Right.SEE_DEVICES,
             Right.ASK_POPBACKS,
             Right.SEE_FINDINGS,
             Right.EXPORT,
@@ -279,6 +281,7 @@ ShadowSetter = Annotated[Viewer, Depends(needs(Right.SET_SHADOW))]
 RosterViewer = Annotated[Viewer, Depends(needs(Right.SEE_ROSTERS))]
 FindingViewer = Annotated[Viewer, Depends(needs(Right.SEE_FINDINGS))]
 LocalityViewer = Annotated[Viewer, Depends(needs(Right.SEE_LOCALITIES))]
+DeviceViewer = Annotated[Viewer, Depends(needs(Right.SEE_DEVICES))]
 FileTaker = Annotated[Viewer, Depends(needs(Right.TAKE_IN_FILES))]
 Exporter = Annotated[Viewer, Depends(needs(Right.EXPORT))]
 PopbackAsker = Annotated[Viewer, Depends(needs(Right.ASK_POPBACKS))]

@@ -61,7 +61,10 @@ class Choice:
 
 
 def choices_for(viewer: Viewer) -> tuple[Choice, ...]:
-    """What the viewer may take in: kinds in the order of the registry, each with its packaged layouts."""
+    """What the viewer may take in: kinds in the order of the registry, each with its packaged layouts. Nothing for an account that was
+    given no scope: its files would be kept to nobody, and so reach everybody."""
+    if viewer.scope.nothing:
+        return ()
     allowed = KINDS_OF.get(viewer.account.role)
     return tuple(
         Choice(kind=kind, layout=layout)

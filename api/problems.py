@@ -54,6 +54,20 @@ def is_for_programs(request: Request) -> bool:
     return path.startswith("/v1/") or path in {"/v1", "/health", "/metrics", "/openapi.json"}
 
 
+def _said(refused: RequestValidationError) -> list[str]:
+    """What is wrong by field, for people: a field that may also be empty is named once, and a day as it is to be written."""
+    places = [tuple(str(part) for part in error["loc"][1:]) for error in refused.errors()]
+    may_be_empty = {place[:-1] for place in places if place and place[-1] == "literal['']"}
+    said = []
+    for place, error in zip(places, refused.errors(), strict=True):
+        if place and place[-1] == "literal['']":
+            continue
+        field = place[:-1] if place[:-1] in may_be_empty else place
+        is_no_day = str(error["type"]).startswith(("date_from", "date_parsing"))
+        said.append(f"{'.'.join(field)}: {'Write a day as 2026-11-02' if is_no_day else error['msg']}")
+    return said
+
+
 def answer(
     request: Request,
     *,
@@ -99,7 +113,7 @@ def add_handlers(app: FastAPI) -> None:
         errors = [
             {"where": [str(part) for part in error["loc"]], "words": str(error["msg"])} for error in refused.errors()
         ]
-        words = "; ".join(f"{'.'.join(error['where'][1:])}: {error['words']}" for error in errors[:3])
+        words = "; ".join(_said(refused)[:3])
         return answer(request, status=422, code="invalid", words=words or "Invalid.", errors=errors)
 
     @app.exception_handler(HTTPException)

@@ -61,6 +61,10 @@ def exports_page(request: Request, query: Annotated[ExportsQuery, Query()], view
 def export_file(request: Request, name: str, query: Annotated[ExportQuery, Query()], viewer: Exporter) -> Response:
     """The table of the reader's own scope as CSV; noted with who took it before its first byte leaves."""
     site = site_of(request)
+    if query.last < query.since:
+        raise Problem(
+            422, "export", "The last day lies before the first day: go back and choose a last day on or after it."
+        )
     asked = Asked(name=name, scope=viewer.scope, since=query.since, until=query.last + timedelta(days=1))
     try:
         tables.check(asked)

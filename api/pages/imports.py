@@ -106,6 +106,7 @@ def _list_page(
         "filled": filled,
         "megabytes_max": UPLOAD_BYTES_MAX // 2**20,
         "kept_hours": KEPT_HOURS,
+        "no_scope": viewer.scope.nothing,
     }
     return render(request, template="imports.html", facts=facts, status=status)
 

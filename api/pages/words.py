@@ -53,6 +53,13 @@ ROSTER_STATES: Final = {
     "published": Status(text="Published", sign="✓", colour="green"),
     "superseded": Status(text="Superseded", sign=DASH, colour="grey"),
 }
+DEVICE_STATES: Final = {
+    "online": Status(text="Connected", sign="●", colour="green"),
+    "offline": Status(text="Not connected", sign="○", colour="grey"),
+    "unsaid": Status(text="Connection not known", sign="?", colour="grey"),
+    "never": Status(text="Never heard of", sign="!", colour="orange"),
+    "revoked": Status(text="Revoked", sign="✗", colour="grey"),
+}
 KINDS: Final = {
     "check_in": "Check-in",
     "check_out": "Check-out",

@@ -29,6 +29,7 @@ READS: dict[str, frozenset[str]] = {
     "/exports": MONEY,
     "/exports/actuals.csv?since=2026-11-02&last=2026-11-02": MONEY,
     "/localities": COMMISSIONING,
+    "/devices": PLAN,
     "/imports": TAKES_IN,
     "/imports/example/claim.csv": COMMISSIONING,
     "/v1/imports": TAKES_IN,

@@ -369,3 +369,13 @@ def test_pages_are_read_while_a_file_is_taken_in(
     job = client.app.state.desk.job(page.url.path[-32:])
     assert job is None or job.done.wait(60)
     assert "Nora New" in names(sessions)
+
+
+def test_an_account_without_a_scope_takes_nothing_in(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: a branch manager who was given no provider yet could write anybody's workers, for its file would be kept to nobody."""
+    client = visitor("lost")
+    assert "Your account has no scope yet" in client.get("/imports").text
+    everybodys = GOOD.replace("worker,", "provider,worker,").replace("w-new,", "other-care,w-new,")
+    assert upload(client, everybodys).status_code == 422
+    assert "Nora New" not in names(sessions)
+    assert client.get("/imports/example/workers.csv").status_code == 403

@@ -465,3 +465,12 @@ def test_many_invoices_are_shown_in_pages(visitor: Reader, sessions: sessionmake
         seen |= set(re.findall(r'href="/invoices/(inv-[\w-]+)"', client.get(f"/invoices?page={page}").text))
     assert len(seen) == 31
     assert "past the last" in client.get("/invoices?page=3").text
+
+
+def test_a_wrong_day_in_the_address_is_said_in_plain_words(visitor: Reader) -> None:
+    """Broken: whoever mistypes a day would be told of a date's literal."""
+    answer = visitor("branch").get("/visits?day=2nd&page=0")
+    assert answer.status_code == 422
+    assert "page: Input should be greater than or equal to 1; day: Write a day as 2026-11-02" in text_of(answer.text)
+    assert "literal" not in answer.text
+    assert "Input should be less than or equal to 2099-12-31" in visitor("branch").get("/visits?day=2999-01-01").text

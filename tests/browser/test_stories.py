@@ -38,6 +38,7 @@ PAGES = [
     "/rosters/r-1",
     "/exports",
     "/localities",
+    "/devices",
     "/imports",
     "/nowhere",
 ]
