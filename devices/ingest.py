@@ -76,6 +76,12 @@ class _Read:
     retained: set[tuple[str, str]] = field(default_factory=set)
     statuses: dict[DeviceKey, v1.Status] = field(default_factory=dict)
 
+    @property
+    def devices(self) -> set[DeviceKey]:
+        """Whose events or states it brings."""
+        events = {(item.claim.provider, item.claim.device) for item in self.items if isinstance(item, Incoming)}
+        return events | self.statuses.keys()
+
     def refuse(self, received: Received, unreadable: Unreadable) -> None:
         """Quarantine it. A retained copy gets no refusal: its original may be stored, or still on its way."""
         at = len(self.items)
@@ -143,6 +149,7 @@ class Ingest:
                     read.refuse(received, Unreadable("INTERNAL", "the server could not deal with this message"))
             else:
                 self._read_all(session, batch, now, read)
+            receive.hold_devices(session, devices=read.devices)
             epoch = epochs.current(session)
             if epoch is not None:
                 self._remember_challenges(session, read)

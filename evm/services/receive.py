@@ -1,7 +1,7 @@
 """The use case "a batch of messages has come": resolve, grade, append and queue what follows, all in the caller's transaction.
 Not decoding (devices) and not reconciling: the next stage is a row. Messy facts never raise; only the database does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -99,9 +99,7 @@ def receive(
     The same id with the same body gets the first receipt again; with another body it is stored as a conflict beside the first."""
     _quarantine(session, items, now)
     incoming = [(at, item) for at, item in enumerate(items) if isinstance(item, Incoming)]
-    hold(
-        session, names={f"device|{item.claim.provider}|{item.claim.device}" for _, item in incoming}
-    )  # one batch of it at a time
+    hold_devices(session, devices={(item.claim.provider, item.claim.device) for _, item in incoming})
     known = log.known(session, events={_key(item.claim) for _, item in incoming})
     fresh, repeats = _sort(incoming, known)
     rows = _rows(session, fresh, now, policies)
@@ -115,6 +113,12 @@ def receive(
         indices[at] = indices[first] if isinstance(first, int) else first.index
     verdicts = {f.at: f.verdict for f in fresh}
     return tuple(_answer(at, item, indices, verdicts, set(repeats)) for at, item in enumerate(items))
+
+
+def hold_devices(session: Session, *, devices: Collection[DeviceKey]) -> None:
+    """Take in one batch of a device at a time: what is read of its progress from now on nobody else moves until the transaction ends. Who
+    also keeps these devices' states, or those of others, holds all of them at once and first, so that nobody waits in a ring."""
+    hold(session, names={f"device|{provider}|{device}" for provider, device in devices})
 
 
 def resend_from(session: Session, *, provider: ProviderId, device: DeviceId) -> int | None:

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.jobs import WorkJob, _job
 from api.parts import Parts
+from devices.ingest import Ingest, Received
 from evm.domain.alerts.deadline import deadlines as deadlines_of
 from evm.domain.evidence import EventKind
+from evm.domain.ids import DeviceId
 from evm.domain.plan import PlannedVisit
 from evm.domain.policy import Policy
 from evm.services import notify, receive, reconcile, watch
@@ -158,6 +161,39 @@ def test_whoever_waits_too_long_for_a_lock_tries_again_later(town: sessionmaker[
         with session_factory(engine)() as waiting, pytest.raises(OperationalError):
             holds.hold_customers(waiting, customer_ids=["c1", "c2"])
     engine.dispose()
+
+
+def test_a_phones_state_that_comes_while_its_events_are_stored_stands(
+    town: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken when one ingest process writes back what it read of a phone before another kept its birth: it stands offline, though it is
+    there, and is asked again and again for what it has sent."""
+    said = Received(
+        provider=factories.PROVIDER,
+        device="p1",
+        topic=f"popback/v1/{factories.PROVIDER}/p1/status",
+        message=b'{"v":1,"state":"online","epoch":"2-abc"}',
+    )
+    other = Ingest(sessions=town, clock=lambda: at(1), policy=POLICY, new_challenge=lambda: "c")
+    threads = ThreadPoolExecutor(1)
+    bring(town, 0)
+    write = ingest_state.set_progress
+    born: list[Future[Any]] = []
+
+    def meanwhile(*arguments: Any, **named: Any) -> None:
+        if not born:
+            born.append(threads.submit(other.take, [said]))
+            wait(born, timeout=1)
+        write(*arguments, **named)
+
+    monkeypatch.setattr(ingest_state, "set_progress", meanwhile)
+    bring(town, 1)
+    born[0].result(timeout=30)
+    threads.shutdown()
+    with town() as session:
+        key = (factories.PROVIDER, DeviceId("p1"))
+        found = ingest_state.progress(session, devices=[key])[key]
+        assert (found.status, found.epoch) == ("online", "2-abc")
 
 
 def test_very_many_customers_are_held_by_one_lock_that_excludes_everybody(
