@@ -12,9 +12,10 @@ from evm.services.roster import adopt, publish
 from evm.services.roster_deadlines import publish_deadlines
 from evm.store import alerts as alert_store
 from evm.store import plans, rosters
-from evm.store.screens import Scope, alerts, visits
+from evm.store.screens import Scope, alerts, findings, visits
 from evm.store.screens import rosters as roster_screen
 from evm.store.screens.scope import customer_visible
+from evm.store.visits import WorkerFlag, add_worker_flags
 from tests.factories import COUNCIL, LOCALITY, PROVIDER
 from tests.services.passing import BEFORE, NEW, POLICY, WANTED, at, passed, reconciled, said, settle, stay
 
@@ -54,6 +55,27 @@ def test_the_past_stays_hidden_where_the_council_says_so(town: Session) -> None:
     passed(town, replace(WANTED, shows_history=False))
     assert seen(town, NEW_BRANCH, 4) == []
     assert seen(town, NEW_BRANCH, 5) == [("c1-5", "Bright Care")]
+
+
+def test_a_worker_who_passed_still_sees_what_she_did_before(town: Session) -> None:
+    """Broken: with her new provider a worker would lose sight of her own visits of last month, and of what was found about them."""
+    said(town, *stay(at(4)), *stay(at(3, minutes=300)))
+    flags = [
+        WorkerFlag(
+            code="crammed", provider=PROVIDER, worker=who, care_day=date(2026, 11, 3), period_since=date(2026, 11, 2),
+            period_until=date(2026, 11, 4), found_at=at(4), words="2 of 9 visits were cut short.", body={},
+        )
+        for who in ("w1", "w2")
+    ]  # fmt: skip
+    add_worker_flags(town, flags=flags)
+    passed(town, replace(WANTED, shows_history=False))
+    reconciled(town)
+    mine = Scope(provider_id=NEW, worker_id="w1")
+    assert seen(town, mine, 4) == [("c1-4", "Kindly Care")]
+    assert [key.split(":")[0] for key, _ in seen(town, mine, 3)] == ["c1-3", "unplanned"]
+    told, (one,) = findings.flags(town, scope=mine, code="crammed", limit=10, offset=0)
+    assert (told, one.worker_id) == (1, "w1")
+    assert seen(town, Scope(provider_id=PROVIDER, worker_id="w2"), 4) == [("c2-4", "Kindly Care")]
 
 
 def test_an_order_alone_shows_nothing_yet(town: Session) -> None:

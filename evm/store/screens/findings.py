@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import Session
 
-from evm.store.screens.scope import Scope, of_place, of_worker
+from evm.store.screens.scope import Scope, of_place_or_own, of_worker
 from evm.store.tables.people import care_workers, customers, providers
 from evm.store.tables.plans import planned_visits
 from evm.store.tables.visits import worker_flags
@@ -84,7 +84,7 @@ def customers_of_visits(session: Session, *, scope: Scope, visit_ids: Collection
         .join(customers, customers.c.customer_id == planned_visits.c.customer_id)
         .where(
             planned_visits.c.visit_id.in_(sorted(visit_ids)),
-            of_place(scope, provider=planned_visits.c.provider_id, locality=planned_visits.c.locality_id),
+            of_place_or_own(scope, provider=planned_visits.c.provider_id, locality=planned_visits.c.locality_id),
             of_worker(scope, visit_id=planned_visits.c.visit_id, visit_key=planned_visits.c.visit_id),
         )
     )
@@ -94,4 +94,4 @@ def customers_of_visits(session: Session, *, scope: Scope, visit_ids: Collection
 def _visible(scope: Scope) -> ColumnElement[bool]:
     """Flags of the scope's provider about workers of its localities; to a worker, their own."""
     own = worker_flags.c.worker_id == scope.worker_id if scope.worker_id is not None else true()
-    return and_(of_place(scope, provider=worker_flags.c.provider_id, locality=care_workers.c.locality_id), own)
+    return and_(of_place_or_own(scope, provider=worker_flags.c.provider_id, locality=care_workers.c.locality_id), own)

@@ -48,6 +48,16 @@ def of_place(
     return and_(*tests)
 
 
+def of_place_or_own(
+    scope: Scope, *, provider: ColumnElement[str], locality: ColumnElement[str] | ColumnElement[str | None]
+) -> ColumnElement[bool]:
+    """As `of_place`; under worker scope every row, for a query that names the worker (`of_worker`): what a worker did for a provider she
+    was with before is hers to see."""
+    if scope.worker_id is not None and not scope.nothing:
+        return true()
+    return of_place(scope, provider=provider, locality=locality)
+
+
 def came_from_elsewhere(scope: Scope) -> Subquery:
     """Customers (`subject_id`) who have passed to the scope's provider and are with it now, with the day `since` which; of those only
     whose days before the council lets it see."""

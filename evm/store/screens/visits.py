@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from evm.domain.visit import Visit, VisitOutcome
 from evm.store.evidence import indices_of_events
 from evm.store.screens.invoices import invoices_visible
-from evm.store.screens.scope import Scope, came_from_elsewhere, of_anybody_there, of_place, of_worker
+from evm.store.screens.scope import Scope, came_from_elsewhere, of_anybody_there, of_place_or_own, of_worker
 from evm.store.tables.evidence import evidence
 from evm.store.tables.money import charges, invoice_lines, invoices
 from evm.store.tables.people import care_workers, customers, localities, providers
@@ -116,7 +116,7 @@ def _listed(
     planned, others = _planned(scope, asked), _unplanned(scope, asked)
     found = [_of_plan(row) for row in session.execute(planned)]
     unplanned = session.execute(others).all()
-    if scope.provider_id is not None:
+    if scope.provider_id is not None and scope.worker_id is None:
         found += [_of_plan(row) for row in session.execute(_planned_before(scope, asked))]
         found.sort(key=lambda row: (row.start, row.visit_key))
         unplanned = sorted(
@@ -177,7 +177,9 @@ def _all_planned(scope: Scope, asked: _Asked) -> Select[Any]:
 
 def _planned(scope: Scope, asked: _Asked) -> Select[Any]:
     planned = planned_visits.c
-    return _all_planned(scope, asked).where(of_place(scope, provider=planned.provider_id, locality=planned.locality_id))
+    return _all_planned(scope, asked).where(
+        of_place_or_own(scope, provider=planned.provider_id, locality=planned.locality_id)
+    )
 
 
 def _planned_before(scope: Scope, asked: _Asked) -> Select[Any]:
@@ -213,7 +215,7 @@ def _all_unplanned(scope: Scope, asked: _Asked) -> Select[Any]:
 
 def _unplanned(scope: Scope, asked: _Asked) -> Select[Any]:
     return _all_unplanned(scope, asked).where(
-        of_place(scope, provider=visits.c.provider_id, locality=customers.c.locality_id)
+        of_place_or_own(scope, provider=visits.c.provider_id, locality=customers.c.locality_id)
     )
 
 
