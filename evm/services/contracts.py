@@ -10,7 +10,7 @@ from evm.domain.contract import Contract, conflicts, said
 from evm.domain.ids import CouncilId, LocalityId, ProviderId, is_id
 from evm.services.localities import LocalityRefused
 from evm.store import areas as store
-from evm.store import people
+from evm.store import money, people
 
 
 def add_contract(
@@ -37,6 +37,7 @@ def add_contract(
         raise LocalityRefused(field="contract", words=f"there is a contract {contract_id} already: choose another id")
     _refuse_conflicts(session, wanted=new)
     store.add_contract(session, new=new)
+    _judge_again(session, new)
     return new
 
 
@@ -64,6 +65,7 @@ def set_contract(
             exclusive=exclusive,
         )
         store.add_contract(session, new=new)
+        _judge_again(session, new)
         return "new", new, new
     if (before.provider_id, before.locality_id) != (provider_id, locality_id):
         words = f"{said(before)} stands already: end it and give the new one another id"
@@ -73,6 +75,7 @@ def set_contract(
         return "same", before, before
     store.lock_council(session, council_id=before.council_id)
     store.replace_contract(session, changed=wanted)
+    _judge_again(session, before, wanted)
     return "changed", before, wanted
 
 
@@ -94,7 +97,14 @@ def end_contract(session: Session, *, contract_id: str, until: date) -> Contract
         raise LocalityRefused(field="until", words=f"{said(before)} has ended by then already")
     ended = replace(before, until=_until(before.since, until))
     store.replace_contract(session, changed=ended)
+    _judge_again(session, before, ended)
     return ended
+
+
+def _judge_again(session: Session, *stood: Contract) -> None:
+    """Whose lines are disallowed follows from the contracts: the first of a council bears on all its providers."""
+    for council_id in {each.council_id for each in stood}:
+        money.judge_again(session, council_id=council_id, since_day=min(each.since for each in stood))
 
 
 def _checked(

@@ -3,10 +3,10 @@
 Verdicts are appended, version by version; a line's newest version is its verdict."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.billing.agreement import Agreement
@@ -35,6 +35,8 @@ IDS_A_STATEMENT: Final = 500
 RECEIVED: Final = "received"
 JUDGED: Final = "judged"
 APPROVED: Final = "approved"
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before any evidence: what was judged then is judged again."""
 
 
 def add_agreements(session: Session, *, agreements: Sequence[Agreement]) -> None:
@@ -167,6 +169,15 @@ def set_judged(session: Session, *, invoice_id: str, now: datetime) -> None:
     own = invoices.c
     state = case((own.state == RECEIVED, JUDGED), else_=own.state)
     session.execute(update(invoices).where(own.invoice_id == invoice_id).values(state=state, judged_at=now))
+
+
+def judge_again(session: Session, *, council_id: CouncilId, since_day: date) -> None:
+    """Have the council's judged invoices of days from this one on judged again, except those that are approved. One that is being judged
+    by another process is waited for, so that it is judged again, too."""
+    own = invoices.c
+    query = update(invoices).where(own.council_id == council_id, own.period_until > since_day, own.state != APPROVED)
+    long_ago = literal(LONG_AGO, own.judged_at.type)
+    session.execute(query.values(judged_at=case((own.judged_at.is_not(None), long_ago), else_=own.judged_at)))
 
 
 def invoices_received(session: Session, *, limit: int) -> tuple[str, ...]:

@@ -252,7 +252,8 @@ def test_a_line_is_disallowed_on_a_day_the_provider_holds_no_contract_for_the_lo
     terms = {"locality_id": factories.LOCALITY, "since": date(2026, 4, 1), "until": start + timedelta(days=1)}
     add_contract(stated, contract_id="k-1", provider_id=factories.PROVIDER, **terms)
     taken(stated, tmp_path, file(row(), row(day="03/11/2026", start="09:05")))
-    _, lines = lines_of(stated)
+    invoice_id, lines = lines_of(stated)
+    invoices.rejudge_behind(stated, now=NOW + timedelta(minutes=1), policy=Policy())
     assert [(each.verdict.verdict, each.verdict.reason) for each in lines] == [
         (Verdict.PAY, Reason.EVIDENCED),
         (Verdict.DISALLOW, Reason.UNKNOWN_VISIT),
@@ -260,8 +261,10 @@ def test_a_line_is_disallowed_on_a_day_the_provider_holds_no_contract_for_the_lo
     words = "Not commissioned: kindly holds no contract for locality m14 on 2026-11-03; nobody does."
     assert words in lines[1].verdict.words
     again = {"locality_id": factories.LOCALITY, "since": start + timedelta(days=1), "until": None}
+    assert invoices.rejudge_behind(stated, now=NOW + timedelta(hours=1), policy=Policy()) == ()
     add_contract(stated, contract_id="k-2", provider_id=factories.PROVIDER, **again)
-    _, lines = lines_of(stated)
+    assert invoices.rejudge_behind(stated, now=NOW + timedelta(hours=1), policy=Policy()) == (invoice_id,)
+    lines = invoices.lines_of(stated, invoice_id=invoice_id)
     assert [each.verdict.verdict for each in lines] == [Verdict.PAY, Verdict.REDUCE]
 
 
