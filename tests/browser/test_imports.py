@@ -1,5 +1,7 @@
 """Files from an agency's own computer to the pages, and localities with their outlines, as a person meets them."""
 
+import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -8,11 +10,12 @@ from playwright.sync_api import Page, expect
 
 from evm.services.contracts import add_contract
 from evm.services.localities import set_polygons
+from evm.store import people, plans
 from tests.api.test_import_pages import patient
 from tests.browser.conftest import OpenPage, Running
 from tests.browser.test_stories import faults
 from tests.domain.test_area import square
-from tests.factories import COUNCIL, LOCALITY, NINE, PROVIDER
+from tests.factories import COUNCIL, LOCALITY, NINE, PROVIDER, customer, planned_visit
 
 __all__ = ["patient"]
 pytestmark = pytest.mark.browser
@@ -99,3 +102,41 @@ def test_localities_show_their_outlines_and_contracts(open_page: OpenPage, runni
     assert faults(page) == []
     assert width_over(page) <= 0
     assert page.strangers == []
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_long_name_without_a_space_breaks_and_the_page_keeps_its_width(
+    open_page: OpenPage, running: Running, tmp_path: Path, size: str
+) -> None:
+    """Broken: one file's or one person's name would push the buttons beside it out of sight on a phone."""
+    file = tmp_path / f"{'customers' * 20}.csv"
+    file.write_text(HEADER + ANN.replace("Ann New", "Ann" * 40))
+    page = open_page(size=size, who="admin")
+    look_at(page, file)
+    expect(page.get_by_role("button", name="Take it in")).to_be_visible()
+    assert width_over(page) <= 0
+    page.goto("/imports")
+    expect(page.get_by_role("link", name="customerscustomers")).to_be_visible()
+    assert width_over(page) <= 0
+    with running.sessions.begin() as session:
+        people.add_customers(session, customers=[replace(customer("c-long"), name="Ada" * 40)])
+        plans.add_planned_visits(session, visits=[planned_visit("v-long", customer="c-long")])
+    for path in ("/visits", "/visits/v-long"):
+        page.goto(path)
+        assert width_over(page) <= 0, path
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_refused_shadow_mode_is_said_on_top_and_beside_its_field(open_page: OpenPage, scripts: bool) -> None:
+    """Broken: on a phone the one red line would stand below the fold, beside no field, and a screen reader would not come to it."""
+    page = open_page(size="phone", who="commissioner", scripts=scripts)
+    page.goto("/invoices")
+    page.get_by_label("Why").fill("The phones came late")
+    page.get_by_role("button", name="Set shadow mode").click()
+    expect(page).to_have_title(re.compile("^Error: Invoices"))
+    page.get_by_role("alert").get_by_role("link", name="The day must be a day written").click()
+    field = page.get_by_label("First day on which money is held")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-describedby", "shadow-until-error")
+    if scripts:
+        assert faults(page) == []
