@@ -17,12 +17,16 @@ from evm.domain.policy import Policy
 from evm.services.alarms import raise_drafts
 from evm.services.feeds import feed_is_missing, not_yet_told, reach_of_feeds
 from evm.store import alerts as alert_store
-from evm.store import ingest_state, plans
+from evm.store import epochs, ingest_state, plans
 
 EXPECTED_MIN = 7
 """So many check-ins must have been expected before their absence says that we are blind (rules.md)."""
 
 LOOK_AGAIN_AFTER = timedelta(seconds=60)
+SENT_AGAIN_WITHIN = timedelta(minutes=15)
+"""So long after the first phone of a provider is heard of in a restored log, the others have sent again what it lost."""
+HEARD_AGAIN_WITHIN = timedelta(hours=1)
+"""So long after a restore the first phone is waited for."""
 IMPORT_CHANNEL = "import"
 FEED_LOOK_AGAIN_AFTER = timedelta(minutes=15)
 CHECK_OUT_TOLD_AFTER = timedelta(minutes=30)
@@ -40,6 +44,17 @@ def blind_since(
         if begun >= EXPECTED_MIN:
             blind[provider] = last
     return blind
+
+
+def restored_at(session: Session, *, provider: ProviderId, now: datetime) -> datetime | None:
+    """When the log was restored, if a provider's phones may not have sent again yet what it lost: what seems missed then may have been
+    receipted before. None: it was not, or they have had their time."""
+    epoch = epochs.current(session)
+    if epoch is None:
+        return None
+    heard = epochs.first_heard(session, epoch=epoch, provider_id=provider)
+    begun = min(epoch.opened_at + HEARD_AGAIN_WITHIN, heard or now)
+    return epoch.opened_at if now < begun + SENT_AGAIN_WITHIN else None
 
 
 def untold(
@@ -75,10 +90,11 @@ def page_blindness(
     now: datetime,
     policy: Policy,
     by_feed: bool = False,
+    restored: bool = False,
 ) -> tuple[int, ...]:
     """One grouped page for each spell of blindness, and one more whenever a time-critical visit falls overdue in it."""
     critical = sorted({v.visit_id for v in overdue if v.risk is Risk.TIME_CRITICAL})
-    words = _feed_words if by_feed else _words
+    words = _feed_words if by_feed else _restored_words if restored else _words
     spell = _draft(provider, since.isoformat(), words(provider, since, critical, policy), now)
     raised = raise_drafts(session, drafts=[spell], now=now)
     if raised:
@@ -138,4 +154,13 @@ def _feed_words(provider: ProviderId, since: datetime, critical: Sequence[VisitI
     return (
         f"No feed has come from provider {provider} since {at.day} {at:%B %H:%M} although visits were planned: "
         f"they are unconfirmed, not missed.{named}"
+    )
+
+
+def _restored_words(provider: ProviderId, since: datetime, critical: Sequence[VisitId], policy: Policy) -> str:
+    at = in_zone(since, zone=policy.zone)
+    named = f" Time-critical: {', '.join(critical)}." if critical else ""
+    return (
+        f"The log was restored on {at.day} {at:%B} at {at:%H:%M} and the phones of provider {provider} are sending again what it lost: "
+        f"overdue visits from before are unconfirmed, not missed.{named}"
     )

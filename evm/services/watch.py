@@ -24,7 +24,7 @@ from evm.domain.plan import Absence, PlannedVisit
 from evm.domain.policy import Policy
 from evm.domain.visit import Visit
 from evm.services.alarms import raise_drafts
-from evm.services.blind import FEED_LOOK_AGAIN_AFTER, LOOK_AGAIN_AFTER, blind_since, page_blindness, untold
+from evm.services.blind import FEED_LOOK_AGAIN_AFTER, LOOK_AGAIN_AFTER, blind_since, page_blindness, restored_at, untold
 from evm.services.reconcile import reconcile_free
 from evm.store import alerts as alert_store
 from evm.store import deadlines as deadline_store
@@ -178,10 +178,11 @@ def _unconfirmed(
     """Missed visits of providers we are blind to are not judged but looked at again, and one grouped page says so; nor are those that no
     feed of a provider can have told of yet."""
     judged, waiting = _untold(session, judged, planned, now, policy)
+    judged, lost = _lost_with_a_log(session, judged, planned, now, policy)
     missed = [d for d, j in judged.items() if any(draft.kind is AlertKind.MISSED_VISIT for draft in j.drafts)]
     providers = {planned[d.visit_id].provider_id for d in missed}
     blind = blind_since(session, providers=providers, now=now, policy=policy) if providers else {}
-    paged = [*waiting]
+    paged = [*waiting, *lost]
     for provider, since in blind.items():
         theirs = [d for d in missed if planned[d.visit_id].provider_id == provider]
         deadline_store.postpone(session, due_at={d.deadline_id: now + LOOK_AGAIN_AFTER for d in theirs})
@@ -203,6 +204,30 @@ def _untold(
     waiting = [d for d, visit in overdue.items() if visit.visit_id in visits_waiting]
     deadline_store.postpone(session, due_at={d.deadline_id: now + FEED_LOOK_AGAIN_AFTER for d in waiting})
     return judged | {d: Judgement(verdict=Verdict.WAIT) for d in waiting}, paged
+
+
+def _lost_with_a_log(
+    session: Session,
+    judged: dict[DeadlineRow, Judgement],
+    planned: Mapping[VisitId, PlannedVisit],
+    now: datetime,
+    policy: Policy,
+) -> tuple[dict[DeadlineRow, Judgement], tuple[int, ...]]:
+    """What seems missed from before the log was restored is looked at again until the phones have sent again what it lost."""
+    overdue = {d: planned[d.visit_id] for d, j in judged.items() if any(draft.kind in TOLD for draft in j.drafts)}
+    paged: list[int] = []
+    for provider in sorted({visit.provider_id for visit in overdue.values()}):
+        since = restored_at(session, provider=provider, now=now)
+        theirs = [d for d, v in overdue.items() if v.provider_id == provider and since is not None and v.start < since]
+        if since is None or not theirs:
+            continue
+        deadline_store.postpone(session, due_at={d.deadline_id: now + LOOK_AGAIN_AFTER for d in theirs})
+        judged = judged | {d: Judgement(verdict=Verdict.WAIT) for d in theirs}
+        about = [overdue[d] for d in theirs]
+        paged += page_blindness(
+            session, provider=provider, since=since, overdue=about, now=now, policy=policy, restored=True
+        )
+    return judged, tuple(paged)
 
 
 def _judged(

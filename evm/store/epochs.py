@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from evm.domain.ids import DeviceId, ProviderId
@@ -59,6 +59,14 @@ def log_digest(session: Session) -> tuple[int, str]:
         digest.update("".join(f"{row.log_index}:{row.sha256}\n" for row in part).encode())
         newest = part[-1].log_index
     return newest, digest.hexdigest()
+
+
+def first_heard(session: Session, *, epoch: Epoch, provider_id: ProviderId) -> datetime | None:
+    """When the first event of a provider came in an epoch; None: none has."""
+    c = evidence.c
+    query = select(func.min(c.received_at)).where(c.log_index > epoch.last_index, c.provider_id == provider_id)
+    found: datetime | None = session.execute(query).scalar()
+    return found
 
 
 def set_known(session: Session, *, known: Mapping[tuple[ProviderId, DeviceId], str | None]) -> None:

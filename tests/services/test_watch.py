@@ -14,7 +14,7 @@ from evm.domain.evidence import Claim, EventKind, Method
 from evm.domain.plan import Absence, AbsenceKind, Cancellation, CancelledBy, PlannedVisit, Risk
 from evm.domain.policy import Policy
 from evm.domain.visit import VisitOutcome
-from evm.services import receive, reconcile, watch
+from evm.services import epochs, receive, reconcile, watch
 from evm.services.receive import Incoming
 from evm.store import alerts, deadlines, ingest_state, outbox, plans, visits
 from tests import factories
@@ -363,3 +363,28 @@ def test_a_stored_visit_nobody_can_read_alerts_too(seeded: Session, monkeypatch:
     assert sweep(seeded, 60) == [("missed visit", "warn", 0), ("missed visit", "missed", 0)]
     said = [a for a in alerts.alert_list(seeded) if "could not be read" in a.words]
     assert [(a.visit, a.stage) for a in said] == [("v1", "warn"), ("v1", "missed")]
+
+
+def test_after_a_restore_what_the_log_lost_is_unconfirmed_until_phones_have_sent_it_again(seeded: Session) -> None:
+    """Broken when the first phone that comes back ends the doubt about all: everybody is paged as missed whose check-in was receipted before."""
+    publish(seeded, planned_visit("v1"), planned_visit("v2", customer="c2"))
+    publish(seeded, planned_visit("v3", start=at(65)))
+    epochs.open_epoch(seeded, now=at(61), token="t")
+    assert sweep(seeded, 62) == [("blind", None, None)]
+    (page,) = alerts.alert_list(seeded)
+    assert "restored on" in page.words
+    bring(seeded, claim(at=at(4), worker="w2", tag="tag-c2"), now=at(63))
+    assert sweep(seeded, 64) == [], "one phone has come back, the other not yet"
+    bring(seeded, claim(at=at(5)), now=at(70))
+    assert sweep(seeded, 80) == []
+    assert {d.verdict for d in deadlines.deadlines_of(seeded, visit_ids=["v1", "v2"]) if d.stage == "missed"} == {"met"}
+    assert sweep(seeded, 125) == [("missed visit", "warn", 0), ("missed visit", "missed", 0)], "what falls due since"
+
+
+def test_after_a_restore_what_no_phone_sends_again_is_missed(seeded: Session) -> None:
+    """Broken when a restore makes a missed visit silent for good: nobody is ever sent."""
+    publish(seeded, planned_visit("v1"))
+    epochs.open_epoch(seeded, now=at(61), token="t")
+    assert [kind for kind, _, _ in sweep(seeded, 62)] == ["blind"]
+    assert sweep(seeded, 130) == []
+    assert ("missed visit", "missed", 0) in sweep(seeded, 137)
