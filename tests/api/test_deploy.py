@@ -62,6 +62,15 @@ def test_every_units_command_is_one_of_ours(unit: str) -> None:
         assert parsed(words[1:])
 
 
+def test_tonights_backup_takes_another_nights_place_only_after_its_check() -> None:
+    """Broken if a backup that is no good replaces the last good one before anybody has looked at it."""
+    made, checked = commands_of("popback-backup.service")
+    afterwards = re.findall(r"^ExecStartPost=(.+)$", (SYSTEMD / "popback-backup.service").read_text(), re.MULTILINE)
+    fresh = made[made.index("--out") + 1]
+    assert checked[-1] == fresh
+    assert [fresh in line and "$$(date +%%u)" in line for line in afterwards] == [True]
+
+
 def test_there_is_a_unit_and_a_container_for_every_part() -> None:
     """Broken if a part that `popback serve` has is started by nobody in production."""
     parts = {"api", "ingest", "watch", "notify", "work"}
