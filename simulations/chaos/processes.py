@@ -285,7 +285,7 @@ def _ended(torment: _Run, say: Callable[[str], None]) -> int:
         code = torment.servers.exit_code(name, within_seconds=STOP_SECONDS_MAX)
         if code != 0:
             unclean += 1
-            say(f"{name} ended with {code} (None: not in time): {torment.servers.log_text(name)[-500:]}")
+            say(f"{name} ended with {code} (None: not in time): {torment.servers.log_text(name)[-4000:]}")
     return unclean
 
 

@@ -1,5 +1,6 @@
 """The broker and the parts of `popback serve` as processes, to be killed and started again. Not who kills them and what is counted."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -95,11 +96,14 @@ class Servers:
         self._running[name].terminate()
 
     def exit_code(self, name: str, *, within_seconds: float) -> int | None:
-        """How a process that was told to end has ended; None: it did not in time, and was killed."""
+        """How a process that was told to end has ended; None: it did not in time, and was killed: its log says where each thread stood."""
         process = self._running.pop(name)
         try:
             return process.wait(timeout=within_seconds)
         except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # faulthandler's
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=within_seconds)
             process.kill()
             process.wait()
             return None
@@ -140,4 +144,4 @@ class Servers:
 def _environment() -> dict[str, str]:
     """Our environment, with this checkout importable wherever the command was started."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1"}
