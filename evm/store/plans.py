@@ -224,10 +224,12 @@ def absences(
 
 
 def end_absence(session: Session, *, customer_id: CustomerId, until: datetime) -> int:
-    """Close the customer's open absences at `until`; how many there were."""
+    """Close the customer's open absences at `until`, and the one that was to last beyond it; how many there were."""
+    own = absences_table.c
+    lasting = or_(own.until.is_(None), and_(own.since < until, own.until > until))
     done = session.execute(
         update(absences_table)
-        .where(absences_table.c.customer_id == customer_id, absences_table.c.until.is_(None))
+        .where(own.customer_id == customer_id, lasting)
         .values(until=until)
         .returning(absences_table.c.absence_id)
     )

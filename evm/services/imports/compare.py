@@ -42,7 +42,9 @@ def _words(value: Any) -> str:  # noqa: PLR0911 -- one line a kind of value
         return f"{WEEKDAYS[value.weekday]} {value.since:%H:%M}-{value.until:%H:%M}"
     if isinstance(value, Training):
         return f"{value.skill} until {value.last_day}"
-    if isinstance(value, date | time | str | int | float):
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
+    if isinstance(value, date | str | int | float):
         return str(value)
     if isinstance(value, Sequence):
         return _several(value)

@@ -418,6 +418,25 @@ def test_visits_of_a_spell_have_no_open_deadline(town, tmp_path):
         assert not deadlines.open_deadlines_of(session, visit_ids=ids)
 
 
+def test_a_customer_back_sooner_than_was_said_is_watched_again(town, tmp_path):
+    """A spell with its end foreseen could not be ended sooner: nobody would be alerted of a visit missed at a customer who is at home."""
+    taken(town, tmp_path, "task_plans", PLANS + BREAKFAST)
+    follow(town)
+    planned = visits(town)
+    with town.begin() as session:
+        publish_deadlines(session, visits=planned, policy=Policy(), now=NOW)
+    taken(town, tmp_path, "absences", ABSENCES + "c1,hospital,2026-11-30,2026-12-07\n")
+    report = taken(town, tmp_path, "absences", ABSENCES + "c1,hospital,2026-11-30,2026-12-03\n")
+    back = datetime(2026, 12, 3, tzinfo=UTC)
+    assert (report.changed, [spell.until for spell in spells(town)]) == (1, [back])
+    sooner = {visit.visit_id for visit in planned if back <= visit.start < datetime(2026, 12, 7, tzinfo=UTC)}
+    away = {visit.visit_id for visit in planned if datetime(2026, 11, 30, tzinfo=UTC) <= visit.start < back}
+    with town() as session:
+        watched = {each.visit_id for each in deadlines.open_deadlines_of(session, visit_ids=sooner | away)}
+    assert watched == sooner
+    assert sooner
+
+
 def test_the_standing_work_follows_plans_that_came_in(town, tmp_path):
     """A file would be taken in, and nobody would ever be planned a visit."""
     parts = SimpleNamespace(sessions=town, clock=lambda: NOW, policy=Policy())

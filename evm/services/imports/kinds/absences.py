@@ -60,9 +60,7 @@ FIELDS: Final = (
 @dataclass(frozen=True, slots=True)
 class Absences:
     name: str = "absences"
-    words: str = (
-        "Spells away from home. An open one is ended by a later row (or file) of the same beginning with its end."
-    )
+    words: str = "Spells away from home. One that lasts is ended, or sooner, by a later row or file of the same beginning and its end."
     fields: tuple[FieldDef, ...] = FIELDS
 
     def take(self, session: Session, *, rows: Sequence[Row], context: Context) -> Sequence[Taken]:
@@ -126,10 +124,20 @@ def _wrong(
     if overlapping is not None:
         words = f"overlaps the spell {_words(overlapping, context)}: end that one first"
         return RowError(row=row, field="since", words=words)
-    if standing is not None and (standing.until is not None or spell.until is None):
-        words = f"the spell {_words(standing, context)} is on record and ended: it stays as it is"
+    if standing is not None and not _ends_sooner(spell, standing, now=context.now):
+        words = (
+            f"the spell {_words(standing, context)} is on record: while it lasts it may end sooner; what follows it is a"
+            " spell of its own"
+        )
         return RowError(row=row, field="until", words=words)
     return None
+
+
+def _ends_sooner(spell: Absence, standing: Absence, *, now: datetime) -> bool:
+    """Whether the customer of a spell that is open, or was to last beyond now, is back before its end."""
+    if spell.until is None:
+        return False
+    return standing.until is None or (spell.until < standing.until and now < standing.until)
 
 
 def _overlap(one: Absence, other: Absence) -> bool:
