@@ -474,3 +474,10 @@ def test_a_wrong_day_in_the_address_is_said_in_plain_words(visitor: Reader) -> N
     assert "page: Input should be greater than or equal to 1; day: Write a day as 2026-11-02" in text_of(answer.text)
     assert "literal" not in answer.text
     assert "Input should be less than or equal to 2099-12-31" in visitor("branch").get("/visits?day=2999-01-01").text
+
+
+def test_an_administrators_invoices_are_all_counted(visitor: Reader) -> None:
+    """Broken: with no scope to narrow it the count was of no table at all, 1, and later pages of invoices could not be reached."""
+    assert "1 to 2 of 2 invoices" in text_of(visitor("admin").get("/invoices").text)
+    assert "1 to 1 of 1 invoice" in text_of(visitor("branch").get("/invoices").text)
+    assert "No invoices" in text_of(visitor("lost").get("/invoices").text)

@@ -99,7 +99,7 @@ def listed(session: Session, *, scope: Scope, limit: int, offset: int = 0) -> tu
 
 def count(session: Session, *, scope: Scope) -> int:
     """How many invoices the scope covers."""
-    return int(session.execute(select(func.count()).where(invoices_visible(scope))).scalar_one())
+    return int(session.execute(select(func.count()).select_from(invoices).where(invoices_visible(scope))).scalar_one())
 
 
 def one(session: Session, *, scope: Scope, invoice_id: str) -> InvoiceRow | None:
