@@ -195,8 +195,15 @@ def _run(arguments: list[str], *, engine: Engine) -> None:
         first = next(iter(wrong + said), f"{name} ended with {done.returncode}")
         if "No space left" in done.stderr:
             raise OSError(28, "No space left on device")
-        in_use = ": stop every popback process first" if "lock timeout" in done.stderr else ""
-        raise CopyRefused(f"{first}{in_use}")
+        raise CopyRefused(f"{first}{_remedy(done.stderr)}")
+
+
+def _remedy(said: str) -> str:
+    if "lock timeout" in said:
+        return ": stop every popback process first"
+    if "permission denied" in said or "must be owner" in said:
+        return ": do it as the database's owner, whom --database or POPBACK_DATABASE names"
+    return ""
 
 
 def _environment(engine: Engine) -> dict[str, str]:

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import tarfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 
 from api import archive, backup
@@ -304,6 +306,26 @@ def test_an_older_pg_dump_than_the_server_is_refused_with_the_version_needed(pla
     nothing = Place(data=place.data, database=place.database, programs=tmp_path)
     with pytest.raises(BackupRefused, match=r"there is no pg_dump in .*--pg-bin"):
         backup.make(place=nothing, out=tmp_path / "b.tar.gz", now=NOW, progress=quietly)
+
+
+@pytest.mark.database("postgresql")
+def test_a_backup_by_a_role_that_may_not_read_everything_names_who_may(place: Place, tmp_path: Path) -> None:
+    """Broken if the servers' role, by which every other command works, is told of a table's name and not of what to do."""
+    engine = open_engine(url=place.url)
+    role = f"r{uuid.uuid4().hex[:12]}"
+    with engine.begin() as connection:
+        for words in ("CREATE ROLE {} LOGIN PASSWORD 'x'", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}"):
+            connection.execute(text(words.format(role)))
+        connection.execute(text(f"REVOKE SELECT ON evidence_default FROM {role}"))
+    other = make_url(place.url).set(username=role, password="x").render_as_string(hide_password=False)
+    try:
+        with pytest.raises(BackupRefused, match="do it as the database's owner"):
+            backup.make(place=replace(place, database=other), out=tmp_path / "b.tar.gz", now=NINE, progress=quietly)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP OWNED BY {role}"))
+            connection.execute(text(f"DROP ROLE {role}"))
+        engine.dispose()
 
 
 @pytest.mark.database("postgresql")
