@@ -62,8 +62,9 @@ class Choice:
 
 def choices_for(viewer: Viewer) -> tuple[Choice, ...]:
     """What the viewer may take in: kinds in the order of the registry, each with its packaged layouts. Nothing for an account that was
-    given no scope: its files would be kept to nobody, and so reach everybody."""
-    if viewer.scope.nothing:
+    given no scope: its files would be kept to nobody, and so reach everybody. Nothing for one of a single locality, either: a file is
+    kept to a whole provider or council."""
+    if viewer.scope.nothing or is_of_one_locality(viewer):
         return ()
     allowed = KINDS_OF.get(viewer.account.role)
     return tuple(
@@ -72,6 +73,11 @@ def choices_for(viewer: Viewer) -> tuple[Choice, ...]:
         if viewer.account.role is Role.ADMIN or (allowed is not None and kind.name in allowed)
         for layout in layouts_of(kind.name)
     )
+
+
+def is_of_one_locality(viewer: Viewer) -> bool:
+    """Whether the account is held to a locality, while files reach further."""
+    return viewer.account.role is not Role.ADMIN and viewer.scope.locality_id is not None
 
 
 @lru_cache(maxsize=64)

@@ -107,6 +107,7 @@ def _list_page(
         "megabytes_max": UPLOAD_BYTES_MAX // 2**20,
         "kept_hours": KEPT_HOURS,
         "no_scope": viewer.scope.nothing,
+        "one_locality": importing.is_of_one_locality(viewer),
     }
     return render(request, template="imports.html", facts=facts, status=status)
 
@@ -114,7 +115,7 @@ def _list_page(
 def is_theirs(record: ImportRecord, viewer: Viewer) -> bool:
     """Whether the viewer may know of it: an administrator of all, everybody else of those kept to their own provider or council."""
     scope = viewer.scope
-    if scope.nothing:
+    if scope.nothing or importing.is_of_one_locality(viewer):
         return False
     if viewer.account.role is Role.ADMIN:
         return True

@@ -379,3 +379,12 @@ def test_an_account_without_a_scope_takes_nothing_in(visitor: Reader, sessions: 
     assert upload(client, everybodys).status_code == 422
     assert "Nora New" not in names(sessions)
     assert client.get("/imports/example/workers.csv").status_code == 403
+
+
+def test_an_account_of_one_locality_takes_nothing_in(visitor: Reader, sessions: sessionmaker[Session]) -> None:
+    """Broken: a team leader held to one locality could write the workers of all, and read what was taken in for them."""
+    client = visitor("localbranch")
+    assert "Your account is for one locality" in client.get("/imports").text
+    assert upload(client, GOOD).status_code == 422
+    assert "Nora New" not in names(sessions)
+    assert client.get("/v1/imports").json()["imports"] == []
