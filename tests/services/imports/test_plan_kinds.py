@@ -134,7 +134,7 @@ def test_the_next_version_revises_the_visits_from_its_day_on(town, tmp_path):
     changed = (BREAKFAST + TEA).replace("2026-11-30", "2026-12-03").replace("16:30,45", "17:00,60")
     report = taken(town, tmp_path, "task_plans", PLANS + changed)
     assert [(each.row, each.outcome, each.words) for each in report.changes] == [
-        (3, "changed", "tea: start: 16:30:00 → 17:00:00; minutes: 45 → 60")
+        (3, "changed", "tea: start: 16:30 → 17:00; minutes: 45 → 60")
     ]
     follow(town)
     teas = [visit for visit in visits(town) if visit.minutes != 30]
