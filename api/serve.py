@@ -162,7 +162,8 @@ def parts_of_site(parts: Parts) -> Parts:
 
 def _start_ingest(parts: Parts, settings: Settings, order: Order, health: Health) -> Running:
     embedded = order.broker == "embedded"
-    host, port = ("127.0.0.1", BROKER_PORT) if embedded else address_of(order.broker)
+    own = ("127.0.0.1", BROKER_PORT if order.places.broker_port is None else order.places.broker_port)
+    host, port = own if embedded else address_of(order.broker)
     ingest = make_ingest(parts, settings, health=health)
     client = ingest_client(
         parts,

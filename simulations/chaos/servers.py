@@ -133,6 +133,8 @@ class Servers:
         part = name.partition("-")[0]
         if part == BROKER:
             return [part, "--broker-port", str(self.port)]
+        if part == "ingest" and self._mosquitto is None:  # the embedded broker speaks no MQTT 5: ingest must know
+            return [part, "--broker-port", str(self.port), "--name", name]
         if part == "ingest":
             return [part, "--broker", f"127.0.0.1:{self.port}", "--name", name]
         return [part]
