@@ -1,0 +1,1 @@
+"""What the searches' inner loops share, compiled by numba; nothing here knows a rule of rosters."""

@@ -1,0 +1,45 @@
+"""Random numbers for compiled searches: one 64-bit xorshift state in an array, so that a seed repeats a search anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rostering.search.kernel.jit import compiled, inlined
+
+Words = np.ndarray[Any, np.dtype[np.uint64]]
+WARM_UP = 20
+
+
+@inlined
+def next_word(state: Words) -> np.uint64:
+    """The next 64 random bits; changes `state`, an array of one word that is not 0."""
+    x = state[0]
+    x ^= x << np.uint64(13)
+    x ^= x >> np.uint64(7)
+    x ^= x << np.uint64(17)
+    state[0] = x
+    return x  # type: ignore[no-any-return]
+
+
+@inlined
+def below(state: Words, n: int) -> np.int64:
+    """A whole number from 0 to n - 1; n is at least 1."""
+    return np.int64((next_word(state) >> np.uint64(11)) % np.uint64(n))
+
+
+@inlined
+def share(state: Words) -> np.float64:
+    """A number from 0 up to, not including, 1."""
+    return np.float64(next_word(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@compiled
+def seeded(seed: int) -> Words:
+    """A state that `seed` (0 or more) alone decides."""
+    state = np.zeros(1, np.uint64)
+    state[0] = np.uint64(seed) * np.uint64(2654435761) + np.uint64(88172645463325252)
+    for _ in range(WARM_UP):
+        next_word(state)
+    return state
