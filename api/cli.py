@@ -10,6 +10,7 @@ import structlog
 import typer
 
 from api.commands.backup import backup_app
+from api.commands.bench import bench_app
 from api.commands.broker import broker_app
 from api.commands.chaos import chaos_app
 from api.commands.database import database_app
@@ -30,6 +31,7 @@ app = typer.Typer(
 GROUPS = {
     "account": account_app,
     "backup": backup_app,
+    "bench": bench_app,
     "broker": broker_app,
     "chaos": chaos_app,
     "council": council_app,

@@ -1,0 +1,11 @@
+"""`popback bench …`: measure popback beside its own bounds and baselines. Not the measuring itself (simulations.bench).
+
+One command a file, `api/commands/bench_<name>.py`, which imports what it measures only when it is called.
+"""
+
+import typer
+
+from api.commands.bench_roster import roster
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure popback beside its own bounds and baselines, in one run.")
+bench_app.command("roster")(roster)
