@@ -356,4 +356,4 @@ def test_the_standing_question_for_requests_reads_only_requests(engine: Engine) 
     question = popbacks.question().compile(engine, compile_kwargs={"literal_binds": True})
     with engine.connect() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}").all()
-    assert any("ix_evidence_popback_requests" in str(step) for step in plan), plan
+    assert any("SEARCH evidence USING INDEX ix_evidence_popback_requests" in str(step) for step in plan), plan

@@ -64,6 +64,7 @@ evidence = Table(
     ),
     Index(
         "ix_evidence_popback_requests",  # few among many: the standing job asks for them every second
+        "kind",  # an equality: whatever else is indexed, this is searched and the log is not scanned
         "log_index",
         sqlite_where=text("kind = 'popback_request'"),
         postgresql_where=text("kind = 'popback_request'"),
