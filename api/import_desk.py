@@ -112,7 +112,7 @@ class ImportDesk:
         while (job := self._queue.get()) is not None:
             try:
                 self._run(job)
-            except Exception:
+            except Exception:  # the desk is one thread for every upload: one that breaks must not stop the next
                 log.exception("an upload could not be worked on", upload=job.upload_id)
             finally:
                 with self._lock:
@@ -150,7 +150,7 @@ class ImportDesk:
             )
         except (FileRefused, LayoutRefused) as refused:
             self._close(upload, UploadState.REFUSED, words=str(refused))
-        except Exception:
+        except Exception:  # a fault of ours: nothing was taken in, and the upload's own page must say so
             log.exception("an import failed", upload=upload.upload_id, kind=upload.kind)
             self._close(upload, UploadState.STOPPED, words=BUG)
         else:
