@@ -52,6 +52,19 @@ class Break:
     after_seconds: int = 6 * 3_600
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meal:
+    """A meal of at least `least_seconds` inside [earliest, latest] (start and end), at the place of one of the stops.
+
+    `missed_penalty` is what a worker without it costs, in points; None makes the meal hard for whoever has stops.
+    """
+
+    earliest: int
+    latest: int
+    least_seconds: int
+    missed_penalty: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """What one worker does at a visit: for how long, with which skills."""
@@ -62,13 +75,18 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Second slot's start minus the first's lies in [min_seconds, max_seconds]; 0 and 0 is simultaneous."""
+    """Second slot's start minus the first's lies in [min_seconds, max_seconds]; 0 and 0 is simultaneous.
+
+    `independent` slots may start in any order, whenever each can, and one worker may do both, one after the other.
+    """
 
     min_seconds: int = 0
     max_seconds: int = 0
+    independent: bool = False
 
 
 SIMULTANEOUS = Sync()
+INDEPENDENT = Sync(independent=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +98,11 @@ class Demand:
     an accepted pop-back: no ordinary visit may push it out. `gap_seconds` is the least time between the end of one and
     the start of another visit of the same customer; the larger of the two visits' gaps counts.
     `published_workers` are those of the published roster, slot by slot (changing them is weighed).
+
+    `due_windows`, when given, stand for `due`: no slot starts before the first opens, and a slot is late by what it
+    starts (ends, if `due_at_end`) after the end of the last of them that opens at or before its start; `late_seconds_max`
+    makes lateness beyond it illegal. `load` counts against a worker's capacity, once a slot. `incompatible_workers`
+    may come, at a cost (`Weights.incompatible`).
     """
 
     id: str
@@ -100,11 +123,25 @@ class Demand:
     must_keep: bool = False
     gap_seconds: int = 0
     unfilled_penalty: int | None = None
+    load: int = 0
+    incompatible_workers: frozenset[str] = frozenset()
+    due_windows: tuple[Window, ...] = ()
+    due_at_end: bool = False
+    late_seconds_max: int | None = None
 
     @property
     def is_pinned(self) -> bool:
         """Whether a person fixed this visit's worker or start."""
         return bool(self.pinned_workers) or self.pinned_start is not None
+
+    def lateness(self, *, slot: int, start: int) -> int:
+        """Seconds by which a slot that starts then is late: against the due windows, else against `due`; 0 without."""
+        ends = start + self.slots[slot].service_seconds if self.due_at_end else start
+        due = self.due
+        for window in self.due_windows:
+            if window.earliest <= start or window is self.due_windows[0]:
+                due = window.latest
+        return 0 if due is None else max(0, ends - due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +150,9 @@ class Worker:
 
     `hours_limit_seconds` bounds working time over the whole horizon: care, travel and waits shorter than
     `own_time_seconds` (a longer wait is the worker's own time). `last_back` is when they came home before this
-    horizon (negative), for daily rest.
+    horizon (negative), for daily rest. `finish` is the place where the day ends (None: at home). `capacity` bounds the
+    loads of one run. `overtime_seconds_max`: a run may come back so long after its shift, at a cost
+    (`Weights.overtime`). They leave just in time for the first stop, or, with `leaves_at_shift_start`, then.
     """
 
     id: str
@@ -131,11 +170,26 @@ class Worker:
     last_back: int | None = None
     mode: str = "car"
     excluded_customers: frozenset[str] = frozenset()
+    finish: int | None = None
+    capacity: int | None = None
+    overtime_seconds_max: int = 0
+    leaves_at_shift_start: bool = False
+    meal: Meal | None = None
+
+    @property
+    def last_place(self) -> int | None:
+        """Where the worker's day ends: `finish`, or their home."""
+        return self.home if self.finish is None else self.finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Cost of one unit of each soft wish, in points; all whole and not negative."""
+    """Cost of one unit of each soft wish, in points; all whole and not negative.
+
+    `idle_worst` weighs the largest idle time of any worker's shift (before leaving, waiting, after coming back: the
+    whole shift of one who stays at home), `waiting_worst` the largest single wait, and `balance` the sum over workers
+    of |care and travel - their mean|, rounded up worker by worker.
+    """
 
     travel: int = 1
     waiting: int = 0
@@ -145,6 +199,11 @@ class Weights:
     not_preferred: int = 600
     changed: int = 900
     unfilled: int = 100_000
+    waiting_worst: int = 0
+    overtime: int = 0
+    idle_worst: int = 0
+    incompatible: int = 0
+    balance: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +332,30 @@ def _check_worker(worker: Worker, travel: Travel) -> None:
     if worker.break_rule is not None:
         _check_whole(f"{where}.break_rule.seconds", worker.break_rule.seconds, least=0)
         _check_whole(f"{where}.break_rule.after_seconds", worker.break_rule.after_seconds, least=0)
+    _check_day(where, worker, travel)
+
+
+def _check_day(where: str, worker: Worker, travel: Travel) -> None:
+    _check_whole(f"{where}.overtime_seconds_max", worker.overtime_seconds_max, least=0)
+    if worker.capacity is not None:
+        _check_whole(f"{where}.capacity", worker.capacity, least=0)
+    if worker.finish is not None:
+        _check_place(f"{where}.finish", worker.finish, travel)
+        if worker.home is None:
+            raise ProblemError(where=f"{where}.home", wrong="none, but a finish", remedy="give the place of start, too")
+    if worker.meal is not None:
+        _check_meal(f"{where}.meal", worker.meal)
+
+
+def _check_meal(where: str, meal: Meal) -> None:
+    _check_span(where, meal.earliest, meal.latest)
+    _check_whole(f"{where}.least_seconds", meal.least_seconds, least=0)
+    if meal.missed_penalty is not None:
+        _check_whole(f"{where}.missed_penalty", meal.missed_penalty, least=0)
+    if meal.latest - meal.earliest < meal.least_seconds:
+        raise ProblemError(
+            where=where, wrong="shorter than least_seconds", remedy="give a window that the meal fits in"
+        )
 
 
 def _check_demand(demand: Demand, travel: Travel, known: set[str]) -> None:
@@ -289,6 +372,15 @@ def _check_demand(demand: Demand, travel: Travel, known: set[str]) -> None:
     _check_span(f"{where}.sync", demand.sync.min_seconds, demand.sync.max_seconds)
     _check_whole(f"{where}.sync.min_seconds", demand.sync.min_seconds, least=0)
     _check_whole(f"{where}.gap_seconds", demand.gap_seconds, least=0)
+    _check_whole(f"{where}.load", demand.load, least=0)
+    for number, window in enumerate(demand.due_windows):
+        _check_span(f"{where}.due_windows[{number}]", window.earliest, window.latest)
+        if number and window.earliest < demand.due_windows[number - 1].earliest:
+            raise ProblemError(
+                where=f"{where}.due_windows[{number}]", wrong="opens before the last", remedy="put them in order"
+            )
+    if demand.late_seconds_max is not None:
+        _check_whole(f"{where}.late_seconds_max", demand.late_seconds_max, least=0)
     checks: tuple[tuple[str, object, Callable[..., None]], ...] = (
         ("preferred_start", demand.preferred_start, _check_whole),
         ("due", demand.due, _check_whole),
