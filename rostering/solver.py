@@ -1,9 +1,8 @@
-"""`solve`: from a problem to a verified roster; it chooses and runs the searches, and publishes nothing."""
+"""`solve`: from a problem to a verified roster; it chooses and runs an engine, and publishes nothing."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rostering.constraint import Violation
@@ -11,22 +10,19 @@ from rostering.explain import score, unfilled
 from rostering.lower_bound import lower_bound
 from rostering.problem import Problem
 from rostering.roster import Roster, timed_run
-from rostering.search import order
 from rostering.search.compiled import Compiled, compile_problem
-from rostering.search.insertion import insert
-from rostering.search.pool import recombine
-from rostering.search.recreate import Found, construct, improve
-from rostering.search.state import SearchState
+from rostering.search.engine import Answer, Engine, Stops
+from rostering.search.order import OrderEngine
+from rostering.search.ruin import RunsEngine, state_of
 from rostering.stop import Progress, StopRule
 from rostering.verify import violations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
-    """How to search. `effort_seconds` is CP-SAT's deterministic time, 0 to do without.
+    """How to search. `engine` is an engine's name, or "auto": the first of `engines` that does not refuse the problem.
 
-    `engine`: "runs" (hard windows: insertion, ruin and recreate, CP-SAT), "order" (soft due times and sequences),
-    or "auto".
+    The others are of the engine "runs"; `effort_seconds` is CP-SAT's deterministic time, 0 to do without.
     """
 
     engine: str = "auto"
@@ -34,6 +30,19 @@ class Params:
     temperature: int = 60
     effort_seconds: int = 2
     columns_max: int = 6_000
+
+
+def engines(*, params: Params) -> tuple[Engine, ...]:
+    """Every engine, in the order in which "auto" tries them; the last refuses nothing."""
+    return (
+        OrderEngine(),
+        RunsEngine(
+            ruin_mean=params.ruin_mean,
+            temperature=params.temperature,
+            effort_seconds=params.effort_seconds,
+            columns_max=params.columns_max,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,10 @@ class RosterFaultError(AssertionError):
         self.violations = found
 
 
+class EngineError(ValueError):
+    """The engine asked for by name is unknown, or cannot express the problem. The message says which and why."""
+
+
 def solve(
     *,
     problem: Problem,
@@ -67,66 +80,37 @@ def solve(
     seed: int,
     params: Params | None = None,
     report: Callable[[Progress], None] | None = None,
+    start: Mapping[int, Stops] | None = None,
 ) -> Result:
-    """The best roster found before `stop`; repeatable for a seed when `stop` counts iterations.
+    """The best roster found before `stop`, searched from `start` if given; repeatable when `stop` counts iterations.
 
     Every slot is in a run or among the unfilled with its reason. Raises RosterFaultError rather than return a roster
-    that breaks a hard rule.
+    that breaks a hard rule, EngineError for an engine that cannot do it.
     """
-    params = params or Params()
     compiled = compile_problem(problem=problem)
-    rng = random.Random(seed)
-    if _by_order(compiled, params):
-        found = order.search(compiled=compiled, stop=stop, rng=rng, report=report)
-    else:
-        found = _by_runs(compiled, stop, rng, params, seed, report)
-    return verified(compiled=compiled, found=found)
+    engine = chosen(compiled=compiled, params=params or Params())
+    answer = engine.search(compiled=compiled, stop=stop, seed=seed, start=start, report=report)
+    return verified(compiled=compiled, answer=answer)
 
 
-def _by_order(compiled: Compiled, params: Params) -> bool:
+def chosen(*, compiled: Compiled, params: Params) -> Engine:
+    """The engine that `params` asks for, or the first that does not refuse. Raises EngineError."""
+    known = engines(params=params)
     if params.engine == "auto":
-        soft = any(demand.due is not None for demand in compiled.demands)
-        return soft and order.can_express(compiled=compiled)
-    return params.engine == "order"
+        return next(engine for engine in known if engine.refuses(compiled=compiled) is None)
+    named = {engine.name: engine for engine in known}
+    if params.engine not in named:
+        raise EngineError(f"engine: {params.engine!r} is not one of {', '.join(named)}")
+    refused = named[params.engine].refuses(compiled=compiled)
+    if refused is not None:
+        raise EngineError(f"engine: {params.engine!r} cannot express {refused}; ask for another, or for auto")
+    return named[params.engine]
 
 
-def _by_runs(
-    compiled: Compiled,
-    stop: StopRule,
-    rng: random.Random,
-    params: Params,
-    seed: int,
-    report: Callable[[Progress], None] | None,
-) -> Found:
-    first = construct(compiled=compiled)
-    found = improve(
-        start=first, stop=stop, rng=rng, ruin_mean=params.ruin_mean, temperature=params.temperature, report=report
-    )
-    columns = list(found.columns.values())[-params.columns_max :]
-    kept = [(r, run) for r, run in enumerate(found.best.runs) if run.items]
-    seen = {id(run) for _, run in columns}
-    columns += [column for column in kept if id(column[1]) not in seen]
-    if params.effort_seconds and columns:
-        combined = recombine(
-            compiled=compiled, columns=columns, hint=found.best, seed=seed, effort_seconds=params.effort_seconds
-        )
-        if combined is not None:
-            _fill(combined)
-            if combined.objective() < found.objective:
-                found.best, found.objective = combined, combined.objective()
-                found.curve.append((found.iterations, found.objective))
-    return found
-
-
-def _fill(state: SearchState) -> None:
-    for d in sorted(state.absent):
-        insert(state=state, d=d)
-
-
-def verified(*, compiled: Compiled, found: Found) -> Result:
-    """The found state as a Result, checked by the verifier. Raises RosterFaultError."""
+def verified(*, compiled: Compiled, answer: Answer) -> Result:
+    """The answer as a Result, checked by the verifier. Raises RosterFaultError."""
     problem = compiled.problem
-    roster = roster_of(state=found.best)
+    roster = roster_of(compiled=compiled, answer=answer)
     wrong = violations(problem=problem, roster=roster)
     if wrong:
         raise RosterFaultError(wrong)
@@ -134,21 +118,23 @@ def verified(*, compiled: Compiled, found: Found) -> Result:
         roster=roster,
         objective=score(problem=problem, roster=roster).total,
         lower_bound=lower_bound(problem=problem),
-        iterations=found.iterations,
-        curve=tuple(found.curve),
+        iterations=answer.iterations,
+        curve=answer.curve,
     )
 
 
-def roster_of(*, state: SearchState) -> Roster:
-    """The runs of a search state as a roster, with a reason for each slot that is unfilled."""
-    compiled = state.compiled
+def roster_of(*, compiled: Compiled, answer: Answer) -> Roster:
+    """The answer's runs as a roster, with a reason for each slot that is unfilled."""
     runs = tuple(
         timed_run(
             problem=compiled.problem,
             worker=compiled.workers[compiled.duties[r].worker],
-            stops=[(compiled.demands[d], k, s) for (d, k), s in zip(run.items, run.times.starts, strict=True)],
+            stops=[(compiled.demands[d], k, s) for d, k, s in stops],
         )
-        for r, run in enumerate(state.runs)
-        if run.items
+        for r, stops in sorted(answer.runs.items())
+        if stops
     )
-    return Roster(runs=runs, unfilled=unfilled(state=state))
+    placed = {d for stops in answer.runs.values() for d, _, _ in stops}
+    if len(placed) == len(compiled.demands):
+        return Roster(runs=runs, unfilled=())
+    return Roster(runs=runs, unfilled=unfilled(state=state_of(compiled=compiled, runs=answer.runs)))

@@ -19,11 +19,20 @@ class Progress:
 
 
 class StopRule(Protocol):
-    """Says whether to stop, given the progress. Rules that count only iterations make a solve repeatable."""
+    """Says whether to stop, given the progress. Rules that count only iterations make a solve repeatable.
+
+    A rule may also have `share(progress) -> float`: how much of it is used up, 0 to 1 (see share_used).
+    """
 
     def __call__(self, progress: Progress) -> bool:
         """True to stop now."""
         ...
+
+
+def share_used(*, stop: StopRule, progress: Progress) -> float | None:
+    """How much of the rule is used up, 0 to 1, which temperatures follow; None for a rule that cannot say."""
+    share = getattr(stop, "share", None)
+    return None if share is None else share(progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,10 @@ class Iterations:
     def __call__(self, progress: Progress) -> bool:
         """True once the iterations are used up."""
         return progress.iterations >= self.iterations_max
+
+    def share(self, progress: Progress) -> float:
+        """Iterations done of those allowed."""
+        return min(1.0, progress.iterations / max(1, self.iterations_max))
 
 
 @dataclass(slots=True)
@@ -51,6 +64,10 @@ class Seconds:
     def __call__(self, progress: Progress) -> bool:  # noqa: ARG002 -- the shape of every rule
         """True once the time is used up."""
         return self.clock() - self._began >= self.seconds_max
+
+    def share(self, progress: Progress) -> float:  # noqa: ARG002 -- the shape of every rule
+        """Seconds gone of those allowed."""
+        return min(1.0, (self.clock() - self._began) / max(1e-9, self.seconds_max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +112,8 @@ class AnyOf:
     def __call__(self, progress: Progress) -> bool:
         """True when one of the rules is."""
         return any(rule(progress) for rule in self.rules)
+
+    def share(self, progress: Progress) -> float | None:
+        """The largest share of its rules: the first to stop sets the pace. None when no rule can say."""
+        shares = [share_used(stop=rule, progress=progress) for rule in self.rules]
+        return max((share for share in shares if share is not None), default=None)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rostering.search.compiled import Compiled
+from rostering.search.engine import Answer, Stops
 from rostering.search.recreate import Found
+from rostering.search.ruin import answer_of
 from rostering.search.state import SearchState
 from rostering.stop import Progress, StopRule
 
@@ -43,6 +45,31 @@ class _Tables:
     travel: int
     lateness: int
     worst: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEngine:
+    """The search as an engine."""
+
+    name: str = "order"
+
+    def refuses(self, *, compiled: Compiled) -> str | None:
+        """Whatever order and workers alone do not say, and rosters without due times."""
+        if not can_express(compiled=compiled):
+            return "rules beyond one window, one shift and two workers"
+        return None if any(demand.due is not None for demand in compiled.demands) else "visits without due times"
+
+    def search(
+        self,
+        *,
+        compiled: Compiled,
+        stop: StopRule,
+        seed: int,
+        start: Mapping[int, Stops] | None = None,  # noqa: ARG002 -- always from its own first order
+        report: Callable[[Progress], None] | None = None,
+    ) -> Answer:
+        """The best answer before `stop`."""
+        return answer_of(found=search(compiled=compiled, stop=stop, rng=random.Random(seed), report=report))
 
 
 def can_express(*, compiled: Compiled) -> bool:

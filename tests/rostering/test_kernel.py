@@ -55,8 +55,8 @@ def test_linked_runs_are_lists(places, data):
     """A stop lost, doubled or in two runs after a move or its undoing."""
     of = links.no_links(stops=len(places), runs=3)
     plain: list[list[int]] = [[], [], []]
-    for t, (r, at) in enumerate(places):
-        at = min(at, len(plain[r]))
+    for t, (r, wish) in enumerate(places):
+        at = min(wish, len(plain[r]))
         _put_after(of, t, r, plain[r][at - 1] if at else -1)
         plain[r].insert(at, t)
     assert runs_of(of) == plain

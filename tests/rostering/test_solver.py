@@ -13,11 +13,9 @@ import pytest
 from rostering.problem import Shift, Slot, Sync, Travel, Window
 from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
-from rostering.search.recreate import Found
-from rostering.search.runs import EMPTY
-from rostering.search.state import SearchState
-from rostering.solver import Params, RosterFaultError, solve, verified
-from rostering.stop import AnyOf, Cancelled, FirstFeasible, Iterations, NoImprovement, Progress, Seconds
+from rostering.search.engine import Answer
+from rostering.solver import EngineError, Params, RosterFaultError, solve, verified
+from rostering.stop import AnyOf, Cancelled, FirstFeasible, Iterations, NoImprovement, Progress, Seconds, share_used
 
 from .factories import DAY, HOUR, MINUTE, demand, double, locality_day, problem, worker
 
@@ -154,13 +152,23 @@ def test_a_roster_that_breaks_a_rule_is_never_returned():
     """A faulty search whose roster reaches a person."""
     given = problem([demand("a", 9, slots=(Slot(60, frozenset({"peg"})),))], [worker("w")])
     compiled = compile_problem(problem=given)
-    state = SearchState.empty(compiled=compiled)
-    run = state.with_stop(r=0, at=0, d=0, k=0, lo=9 * HOUR, hi=9 * HOUR)
-    assert run is not None
-    assert state.place(d=0, changed={0: run}, slots={0: 0}, span=None)
     with pytest.raises(RosterFaultError, match="skills"):
-        verified(compiled=compiled, found=Found(best=state, objective=0))
-    assert EMPTY.items == ()
+        verified(compiled=compiled, answer=Answer(runs={0: ((0, 0, 9 * HOUR),)}, iterations=0))
+
+
+def test_an_engine_by_name_is_known_and_fit_or_refused():
+    """A wrong name silently searched by something else."""
+    given = problem([demand("a", 9)], [worker("w")])
+    with pytest.raises(EngineError, match="'magic' is not one of"):
+        solve(problem=given, stop=Iterations(1), seed=1, params=Params(engine="magic"))
+
+
+def test_a_warm_start_is_kept_when_nothing_is_better():
+    """A search that forgets the roster it was given."""
+    given = problem([demand("a", 9), demand("b", 12, place=2)], [worker("w"), worker("x")])
+    start = {1: ((0, 0, 9 * HOUR), (1, 0, 12 * HOUR))}
+    result = solve(problem=given, stop=Iterations(0), seed=1, start=start)
+    assert {worker for worker, _ in result.roster.starts().values()} == {"x"}
 
 
 def test_stop_rules_stop_when_they_say():
@@ -174,6 +182,18 @@ def test_stop_rules_stop_when_they_say():
     assert [FirstFeasible(1)(at), FirstFeasible(2)(at)] == [False, True]
     assert [Cancelled(lambda: False)(at), Cancelled(lambda: True)(at)] == [False, True]
     assert AnyOf((Iterations(99), Cancelled(lambda: True)))(at)
+
+
+def test_stop_rules_say_what_share_is_used():
+    """Temperatures that never cool, or cool by the wrong rule."""
+    at = Progress(iterations=10, objective=5, unfilled=2, improved_at=4)
+    ticks = iter([0.0, 1.0, 9.0])
+    timer = Seconds(4.0, lambda: next(ticks))
+    assert [share_used(stop=timer, progress=at) for _ in range(2)] == [0.25, 1.0]
+    assert share_used(stop=Iterations(40), progress=at) == 0.25
+    assert share_used(stop=NoImprovement(7), progress=at) is None
+    assert share_used(stop=AnyOf((Iterations(40), Iterations(20), NoImprovement(7))), progress=at) == 0.5
+    assert share_used(stop=AnyOf((NoImprovement(7),)), progress=at) is None
 
 
 def test_a_cancelled_search_keeps_its_best_and_reports_progress():
