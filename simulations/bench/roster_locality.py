@@ -55,12 +55,12 @@ DAYS_OF_CALLS: Final[tuple[tuple[int, tuple[Call, ...], int], ...]] = (
 """Of 100 customers so many have these calls; of 100 of those so many need two workers (about 9 % of all visits)."""
 
 ROTAS: Final[tuple[tuple[int, tuple[tuple[float, float], ...]], ...]] = (
-    (34, ((7, 15),)),
-    (24, ((14, 22),)),
-    (17, ((7, 11), (16, 20))),
+    (32, ((7, 15),)),
+    (28, ((14, 22),)),
+    (15, ((7, 11), (16, 20))),
     (8, ((7.5, 13),)),
-    (9, ((16.5, 22),)),
-    (8, ()),
+    (11, ((16.5, 22),)),
+    (6, ()),
 )
 """Of 100 workers so many work these hours; no hours stands for turns: early and late, day about."""
 TURNS: Final = (((7.0, 15.0),), ((14.0, 22.0),))
