@@ -1,18 +1,15 @@
 """`popback import …`: files that agencies and councils already have, with a dry run. Not the kinds of file (evm.services.imports)."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from api.commands.options import DEFAULT_DATA, AsJson, Database, DataDir, emit, refuse
+from api.commands.options import DEFAULT_DATA, AsJson, Database, DataDir, emit, opened, refuse
 
 if TYPE_CHECKING:
-    from api.parts import Parts
     from evm.services.imports.kind import ImportKind
 
 STOPPED = 130
@@ -155,21 +152,6 @@ def kind_named(name: str) -> "ImportKind":
     if found is None:
         refuse(f"there is no kind of file {name!r}; there are {', '.join(kind.name for kind in KINDS)}")
     return found
-
-
-@contextmanager
-def opened(*, data: Path, database: str | None) -> Iterator["Parts"]:
-    """The database, closed afterwards; what is wrong with it ends the command with its sentence."""
-    from api.parts import PartsRefused, open_parts
-
-    try:
-        parts = open_parts(data=data, database=database)
-    except PartsRefused as error:
-        refuse(str(error))
-    try:
-        yield parts
-    finally:
-        parts.engine.dispose()
 
 
 def _described(kind: "ImportKind") -> dict[str, object]:

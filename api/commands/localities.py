@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from api.commands import options
 from api.commands.contracts import contract_app
 from api.commands.options import DEFAULT_DATA, AsJson, Database, DataDir, emit, refuse
 
@@ -28,19 +29,13 @@ MOVES_SHOWN = 20
 @contextmanager
 def opened(*, data: Path, database: str | None) -> Iterator["Parts"]:
     """The database, closed afterwards; every refusal of a locality or contract ends the command with its sentence."""
-    from api.parts import PartsRefused, open_parts
     from evm.services.localities import LocalityRefused
 
-    try:
-        parts = open_parts(data=data, database=database)
-    except PartsRefused as error:
-        refuse(str(error))
-    try:
-        yield parts
-    except LocalityRefused as error:
-        refuse(str(error))
-    finally:
-        parts.engine.dispose()
+    with options.opened(data=data, database=database) as parts:
+        try:
+            yield parts
+        except LocalityRefused as error:
+            refuse(str(error))
 
 
 @locality_app.command("list")

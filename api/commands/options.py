@@ -2,10 +2,15 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from api.parts import Parts
 
 DataDir = Annotated[
     Path,
@@ -39,3 +44,18 @@ def emit(result: dict[str, Any], *, as_json: bool) -> None:
         return
     for key, value in result.items():
         sys.stdout.write(f"{key:32} {value}\n")
+
+
+@contextmanager
+def opened(*, data: Path, database: str | None) -> Iterator["Parts"]:
+    """The database, closed afterwards; what is wrong with it ends the command with its sentence."""
+    from api.parts import PartsRefused, open_parts
+
+    try:
+        parts = open_parts(data=data, database=database)
+    except PartsRefused as error:
+        refuse(str(error))
+    try:
+        yield parts
+    finally:
+        parts.engine.dispose()

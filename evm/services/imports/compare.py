@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from evm.domain.people import Shift, Training
 from evm.domain.place import Home
+from evm.services.imports.csv_file import RowError
+from evm.services.imports.kind import Taken
 
 SHOWN_MAX: Final = 60
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -21,6 +23,14 @@ def differences(before: Any, after: Any) -> str:
         if getattr(before, each.name) != getattr(after, each.name)
     ]
     return "; ".join(changed)
+
+
+def settled(before: Any, after: Any, *, row: int, subject: str, name: str, errors: tuple[RowError, ...]) -> Taken:
+    """What becomes of a row whose record was `before` (None: not there) and is `after`: new by its `name`, the same, or changed and how."""
+    if before is None:
+        return Taken(row=row, outcome="new", subject=subject, words=name, errors=errors)
+    words = differences(before, after)
+    return Taken(row=row, outcome="changed" if words else "same", subject=subject, words=words, errors=errors)
 
 
 def shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
 from evm.domain.people import Customer, Gender
 from evm.domain.period import care_day
 from evm.services.imports import fields
-from evm.services.imports.compare import differences
+from evm.services.imports.compare import settled
 from evm.services.imports.csv_file import Row, RowError
 from evm.services.imports.kind import Context, FieldDef, Taken, read_row, rejected
 from evm.services.imports.placing import Placing, Standing
@@ -196,14 +196,10 @@ class _Chunk:
 
     def _settled(self, row: int, before: Customer | None, after: Customer, warnings: tuple[RowError, ...]) -> Taken:
         self._claim(after)
-        if before is None:
-            self.new.append(after)
-            return Taken(row=row, outcome="new", subject=after.customer_id, words=after.name, errors=warnings)
-        words = differences(before, after)
-        if not words:
-            return Taken(row=row, outcome="same", subject=after.customer_id, errors=warnings)
-        self.changed.append(after)
-        return Taken(row=row, outcome="changed", subject=after.customer_id, words=words, errors=warnings)
+        taken = settled(before, after, row=row, subject=after.customer_id, name=after.name, errors=warnings)
+        if taken.outcome != "same":
+            (self.new if before is None else self.changed).append(after)
+        return taken
 
     def _uncommissioned(self, row: int, provider: ProviderId, locality: LocalityId) -> tuple[RowError, ...]:
         """A provider takes on nobody where its council has contracted others (background S8)."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from evm.domain.ids import ProviderId, WorkerId
 from evm.domain.people import CareWorker, Gender, TravelMode
 from evm.services.imports import availability, fields
-from evm.services.imports.compare import differences
+from evm.services.imports.compare import settled
 from evm.services.imports.csv_file import Row, RowError
 from evm.services.imports.kind import Context, FieldDef, Taken, read_row, rejected
 from evm.services.imports.placing import Placing, Standing
@@ -194,14 +194,10 @@ class _Chunk:
             self._rings[after.dialled_number] = after.worker_id
         if after.pin is not None:
             self._types[after.provider_id, after.pin] = after.worker_id
-        if before is None:
-            self.new.append(after)
-            return Taken(row=row, outcome="new", subject=after.worker_id, words=after.name, errors=warnings)
-        words = differences(before, after)
-        if not words:
-            return Taken(row=row, outcome="same", subject=after.worker_id, errors=warnings)
-        self.changed.append(after)
-        return Taken(row=row, outcome="changed", subject=after.worker_id, words=words, errors=warnings)
+        taken = settled(before, after, row=row, subject=after.worker_id, name=after.name, errors=warnings)
+        if taken.outcome != "same":
+            (self.new if before is None else self.changed).append(after)
+        return taken
 
     def _clashes(self, row: int, values: Mapping[str, Any], provider: ProviderId) -> tuple[RowError, ...]:
         """A number or PIN stands for one care worker: what is rung or typed must name nobody else."""
