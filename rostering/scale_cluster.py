@@ -34,7 +34,7 @@ class ClusterPool:
             distributed = _distributed()
         except ImportError as missing:
             raise PoolLostError(MISSING) from missing
-        distributed.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+        import_module("dask.config").set({"distributed.admin.large-graph-warning-threshold": "1GB"})
         try:
             self._client: Any = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
