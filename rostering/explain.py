@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from rostering.constraints import CONSTRAINTS
+from rostering.days import days
 from rostering.problem import Problem
 from rostering.roster import Nearest, Roster, Unfilled
 from rostering.search.compiled import Compiled
@@ -30,6 +31,12 @@ class Score:
     not_preferred: int = 0
     changed: int = 0
     unfilled: int = 0
+    waiting_worst: int = 0
+    overtime: int = 0
+    idle_worst: int = 0
+    missed_meal: int = 0
+    incompatible: int = 0
+    balance: int = 0
 
     @property
     def total(self) -> int:
@@ -40,26 +47,26 @@ class Score:
 def score(*, problem: Problem, roster: Roster) -> Score:
     """The roster's points by rule, from the roster alone."""
     weights, demands = problem.weights, problem.demand_by_id()
-    waiting = off = late = worst = disliked = changed = 0
+    off = late = worst = disliked = changed = 0
     for run in roster.runs:
         for stop in run.stops:
             demand = demands[stop.visit]
-            waiting += stop.waiting_seconds
             off += 0 if demand.preferred_start is None else abs(stop.start - demand.preferred_start)
-            lateness = 0 if demand.due is None else max(0, stop.start - demand.due)
+            lateness = demand.lateness(slot=stop.slot, start=stop.start)
             late, worst = late + lateness, max(worst, lateness)
             disliked += bool(demand.preferred_workers) and run.worker not in demand.preferred_workers
             changed += bool(demand.published_workers) and run.worker not in demand.published_workers
     penalties = [demands[u.visit].unfilled_penalty for u in roster.unfilled]
     return Score(
         travel=weights.travel * sum(run.travel_seconds for run in roster.runs),
-        waiting=weights.waiting * waiting,
+        waiting=weights.waiting * sum(sum(run.waits) for run in roster.runs),
         off_preferred=weights.off_preferred * off,
         lateness=weights.lateness * late,
         lateness_worst=weights.lateness_worst * worst,
         not_preferred=weights.not_preferred * disliked,
         changed=weights.changed * changed,
         unfilled=sum(weights.unfilled if penalty is None else penalty for penalty in penalties),
+        **days(problem=problem, roster=roster),
     )
 
 
