@@ -1,194 +1,219 @@
-"""A published run as a line of visits that may give a little: where another fits, and what it pushes; no ranking."""
+"""A published run as a line of visits that may give a little: where another fits, and what it pushes; no ranking.
+
+One line is one unbroken time of a worker with the run in it. Nothing here knows a rule other than time.
+"""
+
+# ruff: noqa: PLR1730 -- in the innermost loop an `if` is far cheaper than `min` or `max`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from rostering.constraints.availability import rested_pieces
-from rostering.problem import Demand, Problem, Worker
-from rostering.roster import Roster, Run, timed_run
+from rostering.constraint import RunTimes, Span
+from rostering.problem import Demand, Travel, Worker
 
 Planned = tuple[Demand, int, int]
-"""(demand, slot, published start)."""
+"""(demand, slot, start)."""
+Give = Callable[[Demand, int], Span]
+"""How far a visit that starts at the given second may move: (earliest, latest) start, both its start if not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Seconds to one place from every place, and from it to every place, by one mode."""
+
+    into: Sequence[int]
+    out: Sequence[int]
+
+
+class LegsOf:
+    """Rows and columns of the travel matrices as plain lists, read when first asked for."""
+
+    __slots__ = ("_known", "_travel")
+
+    def __init__(self, *, travel: Travel) -> None:
+        self._travel = travel
+        self._known: dict[tuple[str, int], Legs] = {}
+
+    def __call__(self, mode: str, place: int) -> Legs:
+        """The legs at `place` by `mode`."""
+        legs = self._known.get((mode, place))
+        if legs is None:
+            matrix = self._travel.seconds_by_mode[mode]
+            legs = self._known[mode, place] = Legs(matrix[:, place].tolist(), matrix[place].tolist())
+        return legs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One unbroken time of a worker and what is published in it; lo and hi bound how far each start may give."""
+    """One unbroken time of a worker and what is published in it.
 
-    problem: Problem
+    places: home, each stop's, where the day ends. legs[i]: seconds into stop i, and home from the last. free[i]: when the worker can
+    be done with everything before position i; until[i]: the latest start of stop i (at the last position: the end of
+    the time). free and until are empty when what is published does not fit itself: then nothing can be put in.
+    """
+
     worker: Worker
     start: int
     end: int
     stops: tuple[Planned, ...]
     lo: tuple[int, ...]
     hi: tuple[int, ...]
+    places: tuple[int | None, ...]
+    legs: tuple[int, ...]
+    free: tuple[int, ...]
+    until: tuple[int, ...]
 
-    def emptied(self) -> Line:
-        """The same time without any visit."""
-        return replace(self, stops=(), lo=(), hi=())
+    @property
+    def is_sound(self) -> bool:
+        """Whether what is in the line fits itself."""
+        return bool(self.free)
 
-    def leg(self, a: int | None, b: int | None) -> int:
-        """Seconds between two places (None: the worker's home is not rostered)."""
-        return 0 if a is None or b is None else self.problem.travel.between(self.worker.mode, a, b)
-
-    def place_at(self, at: int) -> int | None:
-        """Where stop `at` is; home before the first and after the last."""
-        return self.stops[at][0].place if 0 <= at < len(self.stops) else self.worker.home
-
-    def service(self, at: int) -> int:
-        """Seconds of service at stop `at`."""
-        demand, slot, _ = self.stops[at]
-        return demand.slots[slot].service_seconds
+    def times(self) -> RunTimes:
+        """The run's times, as the rules of a run ask for them."""
+        return times_of(stops=self.stops, legs=self.legs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A slot of a visit put into a line before stop `at`, startable from `first` to `last`, at `start`."""
+class Place(NamedTuple):
+    """A slot of a visit put into line `number` before stop `at`, startable from `first` to `last`."""
 
-    line: Line
+    number: int
     at: int
-    slot: int
-    service_seconds: int
-    here: int
     first: int
     last: int
-    start: int
+    leg_in: int
+    leg_out: int
     extra_travel_seconds: int
 
-    def starting(self, *, start: int) -> Place:
-        """The same place at another start within [first, last]."""
-        return replace(self, start=start)
 
-    def others(self) -> list[int]:
-        """Starts of the line's own stops: each as published, or pushed just as far as needed."""
-        line = self.line
-        starts = [start for _, _, start in line.stops]
-        limit, there = self.start, self.here
-        for i in range(self.at - 1, -1, -1):
-            limit -= line.leg(line.place_at(i), there) + line.service(i)
-            if starts[i] <= limit:
-                break
-            starts[i], there = limit, line.stops[i][0].place
-        free, there = self.start + self.service_seconds, self.here
-        for i in range(self.at, len(starts)):
-            free += line.leg(there, line.place_at(i))
-            if starts[i] >= free:
-                break
-            starts[i] = free
-            free, there = free + line.service(i), line.stops[i][0].place
-        return starts
-
-    def moved_seconds(self) -> int:
-        """Seconds by which the line's own stops move, in all."""
-        return sum(abs(new - old) for new, (_, _, old) in zip(self.others(), self.line.stops, strict=True))
-
-    def run(self, *, problem: Problem, demand: Demand) -> Run:
-        """The line's run with `demand`'s slot in it."""
-        stops = [(d, k, start) for (d, k, _), start in zip(self.line.stops, self.others(), strict=True)]
-        stops.insert(self.at, (demand, self.slot, self.start))
-        return timed_run(problem=problem, worker=self.line.worker, stops=stops)
-
-
-def lines_of(*, problem: Problem, roster: Roster) -> list[Line]:
-    """Every unbroken time of every worker with the run in it. A run that lies in none of them cannot take anything."""
-    demands = problem.demand_by_id()
-    lines: list[Line] = []
-    for worker in problem.workers:
-        runs = [run for run in roster.runs if run.worker == worker.id]
-        for start, end in rested_pieces(worker=worker):
-            inside = [run for run in runs if start <= run.leave and run.back <= end]
-            if len(inside) > 1 or any(run.leave < end and start < run.back for run in runs if run not in inside):
-                continue
-            stops = tuple((demands[s.visit], s.slot, s.start) for run in inside for s in run.stops)
-            bounds = [_give(stop) for stop in stops]
-            lines.append(
-                Line(
-                    problem=problem,
-                    worker=worker,
-                    start=start,
-                    end=end,
-                    stops=stops,
-                    lo=tuple(lo for lo, _ in bounds),
-                    hi=tuple(hi for _, hi in bounds),
-                )
-            )
-    return lines
-
-
-def _give(stop: Planned) -> tuple[int, int]:
-    demand, _, start = stop
-    if demand.is_pinned or demand.must_keep or len(demand.slots) > 1:
-        return start, start
-    for window in demand.windows:
-        if window.earliest <= start <= window.latest:
-            return window.earliest, window.latest
-    return start, start
-
-
-def places_in(*, line: Line, demand: Demand, slot: int) -> Iterator[Place]:
-    """Every place of the demand's slot in the line, at the start that moves least (then nearest to the preferred)."""
-    early, late = _bounds(line)
-    if early is None or late is None:
-        return
-    service, here = demand.slots[slot].service_seconds, demand.place
-    for window in demand.windows:
-        shift = (demand.sync.min_seconds, demand.sync.max_seconds) if slot else (0, 0)
-        for at in range(len(line.stops) + 1):
-            leg_in, leg_out = line.leg(line.place_at(at - 1), here), line.leg(here, line.place_at(at))
-            free = early[at - 1] + line.service(at - 1) if at else line.start
-            until = late[at] if at < len(line.stops) else line.end
-            first = max(free + leg_in, window.earliest + shift[0])
-            last = min(until - leg_out - service, window.latest + shift[1])
-            if first <= last:
-                skipped = line.leg(line.place_at(at - 1), line.place_at(at)) if line.stops else 0
-                place = Place(
-                    line=line,
-                    at=at,
-                    slot=slot,
-                    service_seconds=service,
-                    here=here,
-                    first=first,
-                    last=last,
-                    start=first,
-                    extra_travel_seconds=leg_in + leg_out - skipped,
-                )
-                yield _gentlest(place, demand, leg_in, leg_out)
-
-
-def _gentlest(place: Place, demand: Demand, leg_in: int, leg_out: int) -> Place:
-    line, at = place.line, place.at
-    tries = [place.first, place.last]
-    if at:
-        tries.append(line.stops[at - 1][2] + line.service(at - 1) + leg_in)
-    if at < len(line.stops):
-        tries.append(line.stops[at][2] - leg_out - place.service_seconds)
-    want = demand.preferred_start
-    if want is not None:
-        tries.append(want)
-    options = [place.starting(start=min(max(start, place.first), place.last)) for start in tries]
-    return min(
-        options,
-        key=lambda each: (each.moved_seconds(), 0 if want is None else abs(each.start - want), each.start),
+def line_of(*, worker: Worker, start: int, end: int, stops: tuple[Planned, ...], give: Give, legs_of: LegsOf) -> Line:
+    """The line with these stops; each may move as far as `give` lets it."""
+    places = (worker.home, *(demand.place for demand, _, _ in stops), worker.last_place)
+    legs = _legs(worker, places, legs_of) if stops else (0,)  # who goes nowhere does not travel
+    bounds = [give(demand, at) for demand, _, at in stops]
+    lo, hi = tuple(low for low, _ in bounds), tuple(high for _, high in bounds)
+    free, until = _bounds(start, end, stops, legs, lo, hi)
+    return Line(
+        worker=worker, start=start, end=end, stops=stops, lo=lo, hi=hi, places=places, legs=legs, free=free, until=until
     )
 
 
-def _bounds(line: Line) -> tuple[list[int] | None, list[int] | None]:
-    """Earliest and latest starts of the line's stops, or None when what is published does not fit itself."""
-    free, early = line.start, []
-    for i in range(len(line.stops)):
-        start = max(free + line.leg(line.place_at(i - 1), line.place_at(i)), line.lo[i])
-        if start > line.stops[i][2]:
-            return None, None
-        early.append(start)
-        free = start + line.service(i)
-    until = line.end - (line.leg(line.place_at(len(line.stops) - 1), line.worker.home) if line.stops else 0)
-    late = [0] * len(early)
-    for i in range(len(early) - 1, -1, -1):
-        until = min(line.hi[i], until - line.service(i))
-        if until < line.stops[i][2]:
-            return None, None
-        late[i] = until
-        until -= line.leg(line.place_at(i - 1), line.place_at(i))
-    return early, late
+def _legs(worker: Worker, places: Sequence[int | None], legs_of: LegsOf) -> tuple[int, ...]:
+    found = []
+    for number in range(1, len(places)):
+        before, after = places[number - 1], places[number]
+        found.append(0 if before is None or after is None else legs_of(worker.mode, before).out[after])
+    return tuple(found)
+
+
+def _bounds(
+    start: int, end: int, stops: Sequence[Planned], legs: Sequence[int], lo: Sequence[int], hi: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    free = [start]
+    for i, (demand, slot, at) in enumerate(stops):
+        early = max(free[i] + legs[i], lo[i])
+        if early > at:
+            return (), ()
+        free.append(early + demand.slots[slot].service_seconds)
+    until = [end] * (len(stops) + 1)
+    limit = end
+    for i in range(len(stops) - 1, -1, -1):
+        demand, slot, at = stops[i]
+        until[i] = limit = min(hi[i], limit - legs[i + 1] - demand.slots[slot].service_seconds)
+        if limit < at:
+            return (), ()
+    return tuple(free), tuple(until)
+
+
+def times_of(*, stops: Sequence[Planned], legs: Sequence[int]) -> RunTimes:
+    """Leaving, coming back and each stop's arrival, start and end; all empty for no stops."""
+    if not stops:
+        return RunTimes(0, 0, (), (), ())
+    starts = [start for _, _, start in stops]
+    ends = [start + demand.slots[slot].service_seconds for demand, slot, start in stops]
+    arrives = [starts[0], *(ends[i] + legs[i + 1] for i in range(len(stops) - 1))]
+    return RunTimes(starts[0] - legs[0], ends[-1] + legs[-1], arrives, starts, ends)
+
+
+def places_in(*, line: Line, number: int, legs: Legs, service_seconds: int, spans: Sequence[Span]) -> Iterator[Place]:
+    """Every place in the line of a visit that starts inside one of `spans`, others giving way as far as they may."""
+    free, until, places, skipped = line.free, line.until, line.places, line.legs
+    into, out = legs.into, legs.out
+    for lo, hi in spans:
+        for at in range(bisect_left(until, lo + service_seconds), bisect_right(free, hi)):
+            before, after = places[at], places[at + 1]
+            leg_in = 0 if before is None else into[before]
+            leg_out = 0 if after is None else out[after]
+            first, last = free[at] + leg_in, until[at] - leg_out - service_seconds
+            if first < lo:
+                first = lo
+            if last > hi:
+                last = hi
+            if first <= last:
+                yield Place(number, at, first, last, leg_in, leg_out, leg_in + leg_out - skipped[at])
+
+
+def pushed(*, line: Line, place: Place, start: int, service_seconds: int) -> list[int]:
+    """Starts of the line's own stops with the visit at `start`: each as it was, or pushed just as far as needed."""
+    stops, legs = line.stops, line.legs
+    starts = [at for _, _, at in stops]
+    limit = start - place.leg_in
+    for i in range(place.at - 1, -1, -1):
+        demand, slot, _ = stops[i]
+        limit -= demand.slots[slot].service_seconds
+        if starts[i] <= limit:
+            break
+        starts[i] = limit
+        limit -= legs[i]
+    free = start + service_seconds + place.leg_out
+    for i in range(place.at, len(starts)):
+        if starts[i] >= free:
+            break
+        starts[i] = free
+        demand, slot, _ = stops[i]
+        free += demand.slots[slot].service_seconds + legs[i + 1]
+    return starts
+
+
+def calm_span(*, line: Line, place: Place, service_seconds: int) -> Span:
+    """Starts at the place that push nobody: (from, to); from is after to when there are none."""
+    first, last = place.first, place.last
+    if place.at:
+        demand, slot, start = line.stops[place.at - 1]
+        first = max(first, start + demand.slots[slot].service_seconds + place.leg_in)
+    if place.at < len(line.stops):
+        last = min(last, line.stops[place.at][2] - place.leg_out - service_seconds)
+    return first, last
+
+
+def gentle_start(*, line: Line, place: Place, service_seconds: int, wanted: int | None) -> tuple[int, int]:
+    """(start, seconds moved): the start that moves the others least, then nearest to the wanted (or the earliest)."""
+    calm_first, calm_last = calm_span(line=line, place=place, service_seconds=service_seconds)
+    if calm_first <= calm_last:
+        return (calm_first if wanted is None else min(max(wanted, calm_first), calm_last)), 0
+    best: tuple[int, int, int] | None = None
+    for start in starts_to_try(place=place, calm=(calm_first, calm_last), wanted=wanted):
+        moved = moved_seconds(
+            line=line, starts=pushed(line=line, place=place, start=start, service_seconds=service_seconds)
+        )
+        key = moved, 0 if wanted is None else abs(start - wanted), start
+        if best is None or key < best:
+            best = key
+    assert best is not None
+    return best[2], best[0]
+
+
+def starts_to_try(*, place: Place, calm: Span, wanted: int | None) -> list[int]:
+    """Starts at which something changes: both ends, next to either neighbour, the wanted; each inside the place."""
+    tries = [place.first, place.last, *calm]
+    if wanted is not None:
+        tries.append(wanted)
+    return list(dict.fromkeys(min(max(start, place.first), place.last) for start in tries))
+
+
+def moved_seconds(*, line: Line, starts: Sequence[int]) -> int:
+    """Seconds by which the line's own stops move, in all."""
+    return sum(abs(new - old) for new, (_, _, old) in zip(starts, line.stops, strict=True))

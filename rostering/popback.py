@@ -6,18 +6,16 @@ move at all. It promises nothing: whoever accepts an offer publishes the roster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from rostering.constraint import Encoding
-from rostering.constraints import CONSTRAINTS
-from rostering.lines import Line, Place, lines_of, places_in
-from rostering.problem import Demand, Problem, Window, Worker
-from rostering.roster import Nearest, Roster, Run
+from rostering.blocks import NEAREST_MAX, blocks
+from rostering.problem import Demand, Problem, Window
+from rostering.roster import Nearest, Roster, Run, Unfilled, timed_run
+from rostering.standing import Rules, Standing
 from rostering.verify import violations
+from rostering.ways import Tastes, Way, ways
 
-NEAREST_MAX = 3
-PAIR_PLACES_MAX = 40
 ELSEWHEN_SECONDS = 6 * 3_600
 
 
@@ -36,7 +34,8 @@ class Moved:
 class Offer:
     """One way to serve the pop-back: workers slot by slot, its start, the extra travel, and everything that it moves.
 
-    `demand` is the pop-back with the requested window, marked must_keep; `runs` are the changed runs.
+    `demand` is the pop-back with the requested window, marked must_keep; `runs` are the changed runs, and `replaced`
+    the published runs that they grew from.
     """
 
     demand: Demand
@@ -46,6 +45,7 @@ class Offer:
     moved: tuple[Moved, ...]
     runs: tuple[Run, ...]
     points: int
+    replaced: tuple[Run, ...] = ()
 
     @property
     def moved_seconds(self) -> int:
@@ -72,16 +72,19 @@ def offers(*, problem: Problem, roster: Roster, demand: Demand, earliest: int, l
 
     Points of an offer: extra travel, seconds that other visits move, half of the distance from the preferred start,
     and the weights of workers who are not preferred. Each offer was verified: it adds no violation to the roster.
+    There is an offer whenever any worker's run, or any two workers' runs for a double-up, can take the visit without
+    a visit changing hands or leaving its window.
     """
     asked = replace(demand, windows=(Window(earliest, latest),), must_keep=True)
-    made = _ranked(problem, roster, asked, limit)
+    standing = _standing(problem, roster, asked)
+    made = _ranked(standing, asked, limit)
     if made:
         return Offers(offers=made)
     wide = replace(asked, windows=(Window(earliest - ELSEWHEN_SECONDS, latest + ELSEWHEN_SECONDS),))
-    others = _ranked(problem, roster, wide, limit)
+    others = _ranked(_standing(problem, roster, wide), wide, limit)
     middle = (earliest + latest) // 2
     starts = sorted({offer.start for offer in others}, key=lambda start: (abs(start - middle), start))
-    nearest = _nearest(problem, roster, asked)
+    nearest = tuple(block.nearest for block in blocks(standing=standing, demand=asked, slot=0)[:NEAREST_MAX])
     reason = f"no worker can start it between {earliest} and {latest} s"
     if nearest:
         reason += "; nearest: " + "; ".join(each.sentence for each in nearest)
@@ -96,159 +99,100 @@ def accept(*, problem: Problem, roster: Roster, offer: Offer) -> tuple[Problem, 
 
 def insert(*, roster: Roster, offer: Offer) -> Roster:
     """The roster with the offer's runs in place of the ones they grew from. Raises StaleOfferError."""
-    was = {(move.visit, move.slot): move.was for move in offer.moved}
     runs = list(roster.runs)
+    for old in offer.replaced:
+        if old not in runs:
+            raise StaleOfferError(f"{old.worker}'s run has changed since the offer was made")
+        runs.remove(old)
     for new in offer.runs:
-        before = {
-            (stop.visit, stop.slot): was.get((stop.visit, stop.slot), stop.start)
-            for stop in new.stops
-            if stop.visit != offer.demand.id
-        }
-        old = next((run for run in runs if run.worker == new.worker and _times(run) == before), None)
-        if (old is None and before) or any(stop.visit == offer.demand.id for run in roster.runs for stop in run.stops):
-            raise StaleOfferError(f"{new.worker}'s run has changed since the offer was made")
-        if old is not None:
-            runs.remove(old)
-        runs.append(new)
-    runs.sort(key=lambda run: (run.worker, run.leave))
+        if any(run.worker == new.worker and run.leave < new.back and new.leave < run.back for run in runs):
+            raise StaleOfferError(f"{new.worker} has a run then since the offer was made")
+    if any(stop.visit == offer.demand.id for run in runs for stop in run.stops):
+        raise StaleOfferError(f"{offer.demand.id} is in the roster already")
+    runs = sorted((*runs, *offer.runs), key=lambda run: (run.worker, run.leave))
     return Roster(runs=tuple(runs), unfilled=tuple(u for u in roster.unfilled if u.visit != offer.demand.id))
 
 
-def _times(run: Run) -> dict[tuple[str, int], int]:
-    return {(stop.visit, stop.slot): stop.start for stop in run.stops}
+def popback_tastes(*, problem: Problem) -> Tastes:
+    """What an offer's points are made of (see offers)."""
+    weights = problem.weights
+
+    def start(demand: Demand, at: int) -> int:
+        return 0 if demand.preferred_start is None else abs(at - demand.preferred_start) // 2
+
+    def worker(demand: Demand, who: str) -> int:
+        return weights.not_preferred if demand.preferred_workers and who not in demand.preferred_workers else 0
+
+    def move(_demand: Demand, _slot: int, was: int, becomes: int) -> int:
+        return abs(becomes - was)
+
+    return Tastes(travel=weights.travel, start=start, worker=worker, move=move)
 
 
-def _ranked(problem: Problem, roster: Roster, asked: Demand, limit: int) -> tuple[Offer, ...]:
-    before, after = _placed_only(problem, roster, asked)
-    encodings = [rule.encode(after) for rule in CONSTRAINTS]
-    clear = _clear_of_rivals(encodings, roster, asked)
-    lines = lines_of(problem=before, roster=roster)
-    if len(asked.slots) == 1:
-        found = [_offer(after, asked, (place,)) for place in _places(encodings, lines, clear, 0)]
-    else:
-        found = list(_pair_offers(after, asked, clear, encodings, lines))
-    found.sort(key=lambda offer: (offer.points, offer.start, offer.workers))
-    known = _faults(before, Roster(runs=roster.runs))
-    made: list[Offer] = []
-    for offer in found:
+def _standing(problem: Problem, roster: Roster, asked: Demand) -> Standing:
+    """The roster as lines, under the rules of the visits that are in runs and of the pop-back."""
+    placed = {stop.visit for run in roster.runs for stop in run.stops} - {asked.id}
+    demands = (demand for demand in problem.demands if demand.id in placed)
+    return Standing.of(rules=Rules.of(problem=replace(problem, demands=(*demands, asked))), runs=roster.runs)
+
+
+def _ranked(standing: Standing, asked: Demand, limit: int) -> tuple[Offer, ...]:
+    made: dict[frozenset[str], Offer] = {}
+    for way in ways(standing=standing, demand=asked, tastes=popback_tastes(problem=standing.rules.problem)):
         if len(made) >= limit:
             break
-        if any(offer.workers == other.workers for other in made):
-            continue
-        if _faults(after, insert(roster=Roster(runs=roster.runs), offer=offer)) <= known:
-            made.append(offer)
-    return tuple(made)
+        if frozenset(way.workers) not in made:
+            offer = _offer(standing, way)
+            if _adds_no_fault(standing, offer):
+                made[frozenset(way.workers)] = offer
+    return tuple(sorted(made.values(), key=lambda offer: (offer.points, offer.start, offer.workers)))
 
 
-def _placed_only(problem: Problem, roster: Roster, asked: Demand) -> tuple[Problem, Problem]:
-    """The problem of the visits that are in runs: without the pop-back, and with it."""
-    placed = {stop.visit for run in roster.runs for stop in run.stops}
-    demands = tuple(demand for demand in problem.demands if demand.id in placed)
-    return replace(problem, demands=demands), replace(problem, demands=(*demands, asked))
-
-
-def _faults(problem: Problem, roster: Roster) -> set[tuple[str, str | None, str | None]]:
-    return {(v.rule, v.visit, v.worker) for v in violations(problem=problem, roster=roster)}
-
-
-def _clear_of_rivals(encodings: list[Encoding], roster: Roster, asked: Demand) -> Demand:
-    """The pop-back with its windows cut to starts that keep clear of its customer's published visits."""
-    spans: dict[str, tuple[int, int]] = {}
-    for run in roster.runs:
-        for stop in run.stops:
-            was = spans.get(stop.visit, (stop.start, stop.end))
-            spans[stop.visit] = min(was[0], stop.start), max(was[1], stop.end)
-    windows = [(window.earliest, window.latest) for window in asked.windows]
-    for encoding in encodings:
-        for a, b in encoding.blocked(asked, spans) if encoding.blocked else ():
-            cut = [((lo, min(hi, a)), (max(lo, b), hi)) for lo, hi in windows]
-            windows = [piece for pieces in cut for piece in pieces if piece[0] <= piece[1]]
-    whole = tuple(Window(lo, hi) for lo, hi in sorted(set(windows)))
-    return replace(asked, windows=whole)
-
-
-def _places(encodings: list[Encoding], lines: list[Line], asked: Demand, k: int) -> Iterator[Place]:
-    for line in lines:
-        if _pair_block(encodings, asked, k, line.worker) is None:
-            yield from places_in(line=line, demand=asked, slot=k)
-
-
-def _pair_block(encodings: list[Encoding], asked: Demand, k: int, worker: Worker) -> str | None:
-    for rule, encoding in zip(CONSTRAINTS, encodings, strict=True):
-        if encoding.pair is not None and not encoding.pair(asked, k, worker):
-            return rule.name
-    return None
-
-
-def _pair_offers(
-    problem: Problem, asked: Demand, clear: Demand, encodings: list[Encoding], lines: list[Line]
-) -> Iterator[Offer]:
-    """Pairs of places of different workers at starts that fit together: of the cheapest places of each slot."""
-    sides = [sorted(_places(encodings, lines, clear, k), key=_cost)[:PAIR_PLACES_MAX] for k in (0, 1)]
-    for one in sides[0]:
-        for two in sides[1]:
-            if one.line.worker.id == two.line.worker.id:
-                continue
-            first = max(one.first, two.first - asked.sync.max_seconds)
-            last = min(one.last, two.last - asked.sync.min_seconds)
-            if first > last:
-                continue
-            start = min(max(one.start, first), last)
-            second = min(max(two.first, start + asked.sync.min_seconds), start + asked.sync.max_seconds)
-            yield _offer(problem, asked, (one.starting(start=start), two.starting(start=second)))
-
-
-def _cost(place: Place) -> tuple[int, int]:
-    return place.extra_travel_seconds + place.moved_seconds(), place.start
-
-
-def _offer(problem: Problem, asked: Demand, places: tuple[Place, ...]) -> Offer:
-    workers = tuple(place.line.worker.id for place in places)
+def _offer(standing: Standing, way: Way) -> Offer:
+    problem = standing.rules.problem
     moved = tuple(
-        Moved(visit=d.id, slot=k, worker=place.line.worker.id, was=was, becomes=becomes)
-        for place in places
-        for (d, k, was), becomes in zip(place.line.stops, place.others(), strict=True)
-        if was != becomes
+        Moved(visit=d.id, slot=k, worker=standing.lines[number].worker.id, was=standing.starts[d.id, k], becomes=start)
+        for number, stops in way.change.items()
+        for d, k, start in stops
+        if d.id != way.demand.id and standing.starts[d.id, k] != start
     )
-    extra = sum(place.extra_travel_seconds for place in places)
-    weights, start = problem.weights, places[0].start
-    points = weights.travel * extra + sum(abs(move.becomes - move.was) for move in moved)
-    if asked.preferred_start is not None:
-        points += abs(start - asked.preferred_start) // 2
-    if asked.preferred_workers:
-        points += weights.not_preferred * sum(who not in asked.preferred_workers for who in workers)
-    runs = tuple(place.run(problem=problem, demand=asked) for place in places)
+    lines = [(standing.lines[number], stops) for number, stops in way.change.items()]
     return Offer(
-        demand=asked, workers=workers, start=start, extra_travel_seconds=extra, moved=moved, runs=runs, points=points
+        demand=way.demand,
+        workers=way.workers,
+        start=way.placings[0].start,
+        extra_travel_seconds=way.extra_travel_seconds,
+        moved=moved,
+        runs=tuple(timed_run(problem=problem, worker=line.worker, stops=list(stops)) for line, stops in lines),
+        points=way.points,
+        replaced=tuple(standing.published[number] for number in way.change if number in standing.published),
     )
 
 
-def _nearest(problem: Problem, roster: Roster, asked: Demand) -> tuple[Nearest, ...]:
-    encodings = [rule.encode(_placed_only(problem, roster, asked)[1]) for rule in CONSTRAINTS]
-    by_worker: dict[str, list[Line]] = {}
-    for line in lines_of(problem=problem, roster=roster):
-        by_worker.setdefault(line.worker.id, []).append(line)
-    clear = _clear_of_rivals(encodings, roster, asked)
-    found = [_block(encodings, worker, by_worker.get(worker.id, []), asked, clear) for worker in problem.workers]
-    found.sort(key=lambda each: each[0])
-    return tuple(each for _, each in found[:NEAREST_MAX])
+def _adds_no_fault(standing: Standing, offer: Offer) -> bool:
+    """Whether the independent verifier finds nothing new in the part of the roster that the offer can touch."""
+    rules = standing.rules
+    moved = {offer.demand.id, *(move.visit for move in offer.moved)}
+    near = {other for visit in moved for other in rules.siblings[rules.demands[visit].customer]} | moved
+    slots = [(visit, slot) for visit in near for slot in (0, 1)]
+    who = {standing.worker_of(visit=visit, slot=slot) for visit, slot in slots} | set(offer.workers)
+    before = [run for run in (*standing.published.values(), *standing.loose) if run.worker in who]
+    after = [run for run in before if run not in offer.replaced] + list(offer.runs)
+    return faults(rules, after, who) <= faults(rules, before, who)
 
 
-def _block(
-    encodings: list[Encoding], worker: Worker, lines: list[Line], asked: Demand, clear: Demand
-) -> tuple[int, Nearest]:
-    blocks = [_pair_block(encodings, asked, k, worker) for k in range(len(asked.slots))]
-    if all(blocks):
-        sentence = f"{worker.id} is ruled out by {blocks[0]}"
-        return 3, Nearest(worker=worker.id, rule=blocks[0] or "", sentence=sentence)
-    if not lines or not any(list(places_in(line=line.emptied(), demand=asked, slot=0)) for line in lines):
-        sentence = f"{worker.id} is not available then"
-        return 2, Nearest(worker=worker.id, rule="availability", sentence=sentence)
-    if not any(list(places_in(line=line, demand=asked, slot=0)) for line in lines):
-        sentence = f"{worker.id} has no time between their visits, even moving them within their windows"
-        return 1, Nearest(worker=worker.id, rule="travel_feasible", sentence=sentence)
-    if not any(list(places_in(line=line, demand=clear, slot=0)) for line in lines):
-        sentence = f"{worker.id} has the time, but it would be too close to the customer's other visits"
-        return 0, Nearest(worker=worker.id, rule="visit_gap", sentence=sentence)
-    sentence = f"{worker.id} has the time, but a rule on breaks, hours, rest or pairs forbids it"
-    return 0, Nearest(worker=worker.id, rule="run", sentence=sentence)
+def faults(rules: Rules, runs: Iterable[Run], who: Iterable[str | None]) -> set[tuple[str, str | None, str | None]]:
+    """What the verifier says of these runs alone: (rule, visit, worker); slots in other runs are not looked at."""
+    kept = tuple(runs)
+    placed = {(stop.visit, stop.slot) for run in kept for stop in run.stops}
+    demands = tuple(rules.demands[visit] for visit in sorted({visit for visit, _ in placed}))
+    elsewhere = tuple(
+        Unfilled(visit=demand.id, slot=slot, reason="in another run")
+        for demand in demands
+        for slot in range(len(demand.slots))
+        if (demand.id, slot) not in placed
+    )
+    known = {*who, *(pin for demand in demands for pin in demand.pinned_workers)}
+    workers = tuple(worker for worker in rules.problem.workers if worker.id in known)
+    part = replace(rules.problem, demands=demands, workers=workers)
+    return {(v.rule, v.visit, v.worker) for v in violations(problem=part, roster=Roster(runs=kept, unfilled=elsewhere))}
