@@ -1,34 +1,67 @@
-"""A week solved day after day, carrying each worker's hours and rest from day to day; it does not look ahead.
+"""A week solved by days that were taken apart (`week_days`), then put right day by day; the days' searches are `solve`'s.
 
-The problem's origin is local midnight of the first day and days are 86,400 s long; a visit belongs to the day of its
-first window. Shifts belong to the day in which they start, so a night shift may run into the next day.
+One process after another; `week_rounds` does the same in several at once and within a time.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from rostering.constraint import Violation
 from rostering.explain import score
 from rostering.lower_bound import lower_bound
-from rostering.problem import SECONDS_PER_DAY, Demand, Problem, Shift, Window, Worker
+from rostering.problem import Demand, Problem
 from rostering.roster import Roster, Run, Unfilled
-from rostering.solver import Params, Result, RosterFaultError, solve
-from rostering.stop import StopRule
+from rostering.search.compiled import compile_problem
+from rostering.search.engine import Stops
+from rostering.solver import Params, Result, RosterFaultError, chosen, verified
+from rostering.stop import Progress, StopRule
 from rostering.verify import violations
+from rostering.week_days import Day, day_within, days_apart, demands_by_day
 
-DAYS_IN_WEEK = 7
+TEAM_POINTS = 1_200
+Teams = Mapping[str, frozenset[str]]
+"""The workers whom each customer should see, by customer; none for a customer who is not in it."""
 
 
-@dataclass(slots=True)
-class _Carried:
-    """What a worker brings into a day: seconds worked so far, last return, and the runs so far (leave, back)."""
+@dataclass(slots=True, kw_only=True)
+class Week:
+    """The days solved so far, put together. `runs` and `unfilled` are by day."""
 
-    worked_seconds: int
-    last_back: int | None
-    runs: list[tuple[int, int]]
+    problem: Problem
+    runs: dict[int, tuple[Run, ...]] = field(default_factory=dict)
+    unfilled: dict[int, tuple[Unfilled, ...]] = field(default_factory=dict)
+    iterations: int = 0
+    curve: list[tuple[int, int]] = field(default_factory=list)
+
+    def keep(self, *, day: Day, result: Result) -> None:
+        """Take over a day's result in place of what the day had."""
+        self.runs[day.number] = result.roster.runs
+        self.unfilled[day.number] = (*result.roster.unfilled, *day.unfilled)
+        self.curve += [(self.iterations + at, points) for at, points in result.curve]
+        self.iterations += result.iterations
+
+    def roster(self) -> Roster:
+        """All days' runs as one roster."""
+        return Roster(
+            runs=tuple(run for _, runs in sorted(self.runs.items()) for run in runs),
+            unfilled=tuple(slot for _, slots in sorted(self.unfilled.items()) for slot in slots),
+        )
+
+    def result(self) -> Result:
+        """The week as a result, checked by the verifier. Raises RosterFaultError."""
+        roster = self.roster()
+        wrong = violations(problem=self.problem, roster=roster)
+        if wrong:
+            raise RosterFaultError(wrong)
+        return Result(
+            roster=roster,
+            objective=score(problem=self.problem, roster=roster).total,
+            lower_bound=_bound_of_days(self.problem),
+            iterations=self.iterations,
+            curve=tuple(self.curve),
+        )
 
 
 def solve_week(
@@ -37,129 +70,116 @@ def solve_week(
     stop_for_day: Callable[[int], StopRule],
     seed: int,
     params: Params | None = None,
+    teams: Teams | None = None,
+    report: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """One roster for all days of the problem, by days; `stop_for_day(day)` gives each day its own stop rule.
+    """One roster for all days of the problem, by days; `stop_for_day(day)` gives each search of a day its own stop rule.
 
-    Hours limits hold over the whole horizon, spread over the days still to come; daily and weekly rest hold between
-    days. Raises RosterFaultError when the whole does not pass the verifier. Iterations and curve are of all days in turn.
+    Hours limits hold over the whole horizon, daily and weekly rest and a customer's gaps between days. Days that leave
+    visits unfilled are searched once more, given what the others left over. With `teams`, a worker who is not of the
+    customer's costs TEAM_POINTS a visit. Raises RosterFaultError when the whole does not pass the verifier. Iterations
+    and curve are of all searches in turn.
     """
-    start_day = problem.horizon.start // SECONDS_PER_DAY
-    end_day = max(start_day + 1, -(-problem.horizon.end // SECONDS_PER_DAY))
-    carried = {worker.id: _Carried(0, worker.last_back, []) for worker in problem.workers}
-    by_day = _by_day(problem, start_day, end_day)
-    runs: list[Run] = []
-    unfilled: list[Unfilled] = []
-    curve: list[tuple[int, int]] = []
-    iterations = 0
-    for day in range(start_day, end_day):
-        demands, out = _clear_of(problem, runs, by_day[day])
-        today = _day_problem(problem, day, demands, carried)
-        unfilled += out
-        result = solve(problem=today, stop=stop_for_day(day), seed=seed + day, params=params)
-        runs += result.roster.runs
-        unfilled += result.roster.unfilled
-        curve += [(iterations + at, points) for at, points in result.curve]
-        iterations += result.iterations
-        _carry(problem.worker_by_id(), result.roster, carried)
-    roster = Roster(runs=tuple(runs), unfilled=tuple(unfilled))
-    wrong = violations(problem=problem, roster=roster)
-    if wrong:
-        raise RosterFaultError(wrong)
-    return _result(problem, roster, iterations, curve)
+    week = Week(problem=problem)
+    for day in days_apart(problem=problem):
+        week.keep(
+            day=day,
+            result=solve_day(
+                day=day, stop=stop_for_day(day.number), seed=seed, params=params, teams=teams, report=report
+            ),
+        )
+    for number in [number for number, slots in sorted(week.unfilled.items()) if slots]:
+        mend_day(
+            week=week, number=number, stop=stop_for_day(number), seed=seed, params=params, teams=teams, report=report
+        )
+    return week.result()
 
 
-def _result(problem: Problem, roster: Roster, iterations: int, curve: list[tuple[int, int]]) -> Result:
-    none: tuple[Violation, ...] = ()
-    return Result(
-        roster=roster,
-        objective=score(problem=problem, roster=roster).total,
-        lower_bound=lower_bound(problem=problem),
-        iterations=iterations,
-        curve=tuple(curve),
-        violations=none,
+def solve_day(
+    *,
+    day: Day,
+    stop: StopRule,
+    seed: int,
+    params: Params | None = None,
+    teams: Teams | None = None,
+    start: tuple[Run, ...] = (),
+    report: Callable[[Progress], None] | None = None,
+) -> Result:
+    """One day's result, searched from the runs of `start` as far as they still fit into the day."""
+    compiled = compile_problem(problem=with_teams(problem=day.problem, teams=teams or {}))
+    engine = chosen(compiled=compiled, params=params or Params())
+    answer = engine.search(
+        compiled=compiled,
+        stop=stop,
+        seed=seed + day.number,
+        start=_stops(day.problem, start, [(duty.worker, duty.start, duty.end) for duty in compiled.duties]) or None,
+        report=report,
     )
+    return verified(compiled=compiled, answer=answer)
 
 
-def _day_of(demand: Demand) -> int:
-    if demand.pinned_start is not None:
-        return demand.pinned_start // SECONDS_PER_DAY
-    return min(window.earliest for window in demand.windows) // SECONDS_PER_DAY
+def mend_day(
+    *,
+    week: Week,
+    number: int,
+    stop: StopRule,
+    seed: int,
+    params: Params | None = None,
+    teams: Teams | None = None,
+    report: Callable[[Progress], None] | None = None,
+) -> None:
+    """Search a day again with all that the other days left over; the better of the two stays."""
+    day = day_within(problem=week.problem, number=number, others=week.runs)
+    start = week.runs[number]
+    result = solve_day(day=day, stop=stop, seed=seed, params=params, teams=teams, start=start, report=report)
+    before = _points(day.problem, Roster(runs=start, unfilled=week.unfilled[number]), teams)
+    after = _points(
+        day.problem, Roster(runs=result.roster.runs, unfilled=(*result.roster.unfilled, *day.unfilled)), teams
+    )
+    if after < before:
+        week.keep(day=day, result=result)
 
 
-def _by_day(problem: Problem, start_day: int, end_day: int) -> Mapping[int, tuple[Demand, ...]]:
-    days: dict[int, list[Demand]] = {day: [] for day in range(start_day, end_day)}
-    for demand in problem.demands:
-        days[min(max(_day_of(demand), start_day), end_day - 1)].append(demand)
-    return {day: tuple(demands) for day, demands in days.items()}
+def with_teams(*, problem: Problem, teams: Teams) -> Problem:
+    """The problem with each customer's team as the preferred workers of those visits that prefer nobody."""
+    if not teams:
+        return problem
+
+    def preferring(demand: Demand) -> Demand:
+        team = teams.get(demand.customer)
+        return replace(demand, preferred_workers=team) if team and not demand.preferred_workers else demand
+
+    weights = replace(problem.weights, not_preferred=max(problem.weights.not_preferred, TEAM_POINTS))
+    return replace(problem, demands=tuple(preferring(demand) for demand in problem.demands), weights=weights)
 
 
-def _clear_of(
-    problem: Problem, runs: list[Run], demands: tuple[Demand, ...]
-) -> tuple[tuple[Demand, ...], list[Unfilled]]:
-    """The day's demands with windows cut clear of visits of days before; those left without a start are unfilled."""
-    by_id = problem.demand_by_id()
-    placed: dict[str, list[tuple[int, int]]] = defaultdict(list)
+def _points(problem: Problem, roster: Roster, teams: Teams | None) -> int:
+    """The roster's points as a day's search counts them; `problem` may lack visits that are unfilled."""
+    known = {demand.id for demand in problem.demands}
+    lost = [slot for slot in roster.unfilled if slot.visit not in known]
+    within = Roster(runs=roster.runs, unfilled=tuple(slot for slot in roster.unfilled if slot.visit in known))
+    given = with_teams(problem=problem, teams=teams or {})
+    return score(problem=given, roster=within).total + problem.weights.unfilled * len(lost)
+
+
+def _stops(problem: Problem, runs: tuple[Run, ...], duties: list[tuple[int, int, int]]) -> dict[int, Stops]:
+    """Runs as an engine's warm start: the stops of each duty that has room for the whole run, and no half double-ups."""
+    demands = {demand.id: d for d, demand in enumerate(problem.demands)}
+    workers = {worker.id: w for w, worker in enumerate(problem.workers)}
+    made: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for run in runs:
-        for stop in run.stops:
-            before = by_id[stop.visit]
-            placed[before.customer].append((stop.end, before.gap_seconds))
-    clear: list[Demand] = []
-    out: list[Unfilled] = []
-    for demand in demands:
-        gaps = [(end, max(gap, demand.gap_seconds)) for end, gap in placed[demand.customer]]
-        free = max((end + gap for end, gap in gaps if gap), default=None)
-        if free is None:
-            clear.append(demand)
-            continue
-        windows = tuple(Window(max(w.earliest, free), w.latest) for w in demand.windows if w.latest >= free)
-        if windows and (demand.pinned_start is None or demand.pinned_start >= free):
-            clear.append(replace(demand, windows=windows))
-        else:
-            reason = "a visit of the day before ends too close to it (visit_gap)"
-            out += [Unfilled(visit=demand.id, slot=k, reason=reason) for k in range(len(demand.slots))]
-    return tuple(clear), out
+        for r, (w, start, end) in enumerate(duties):
+            if w == workers[run.worker] and start <= run.leave and run.back <= end:
+                made[r] += [(demands[s.visit], s.slot, s.start) for s in run.stops if s.visit in demands]
+                break
+    there = Counter(d for stops in made.values() for d, _, _ in stops)
+    whole = {d for d, slots in there.items() if slots == len(problem.demands[d].slots)}
+    kept = {r: sorted((s for s in stops if s[0] in whole), key=lambda stop: stop[2]) for r, stops in made.items()}
+    return {r: tuple(stops) for r, stops in kept.items() if stops}
 
 
-def _day_problem(problem: Problem, day: int, demands: tuple[Demand, ...], carried: Mapping[str, _Carried]) -> Problem:
-    begin = day * SECONDS_PER_DAY
-    workers = tuple(_worker_today(worker, begin, carried[worker.id], problem.horizon) for worker in problem.workers)
-    return replace(problem, demands=demands, workers=workers, horizon=Shift(begin, begin + SECONDS_PER_DAY))
-
-
-def _worker_today(worker: Worker, begin: int, so_far: _Carried, horizon: Shift) -> Worker:
-    today = (s for s in worker.shifts if begin <= s.start < begin + SECONDS_PER_DAY)
-    out_until = begin if so_far.last_back is None else so_far.last_back
-    shifts = tuple(Shift(max(s.start, out_until), s.end) for s in today if s.end >= out_until)
-    if _needs_rest_today(worker, begin, so_far, horizon):
-        shifts = ()
-    limit = worker.hours_limit_seconds
-    if limit is not None:
-        left = max(0, limit - so_far.worked_seconds)
-        working_days = len({s.start // SECONDS_PER_DAY for s in worker.shifts if s.start >= begin})
-        limit = left if working_days <= 1 else min(left, -(-left * 13 // (10 * working_days)))
-    return replace(worker, shifts=shifts, hours_limit_seconds=limit, last_back=so_far.last_back)
-
-
-def _needs_rest_today(worker: Worker, begin: int, so_far: _Carried, horizon: Shift) -> bool:
-    """Whether working today would leave no weekly rest in the week that today belongs to, whatever comes after."""
-    week = horizon.start + (begin - horizon.start) // (DAYS_IN_WEEK * SECONDS_PER_DAY) * DAYS_IN_WEEK * SECONDS_PER_DAY
-    end = week + DAYS_IN_WEEK * SECONDS_PER_DAY
-    if end > horizon.end:
-        return False
-    free, longest = week, 0
-    for leave, back in so_far.runs:
-        if back > week:
-            longest, free = max(longest, leave - free), max(free, back)
-    latest_back = max((s.end for s in worker.shifts if begin <= s.start < begin + SECONDS_PER_DAY), default=begin)
-    first_out = min((s.start for s in worker.shifts if begin <= s.start < begin + SECONDS_PER_DAY), default=begin)
-    rested = max(longest, first_out - free) >= worker.weekly_rest_seconds
-    return not rested and end - latest_back < worker.weekly_rest_seconds
-
-
-def _carry(workers: Mapping[str, Worker], roster: Roster, carried: Mapping[str, _Carried]) -> None:
-    for run in sorted(roster.runs, key=lambda run: run.leave):
-        so_far, own_from = carried[run.worker], workers[run.worker].own_time_seconds
-        own = sum(stop.waiting_seconds for stop in run.stops[1:] if stop.waiting_seconds >= own_from)
-        so_far.worked_seconds += run.back - run.leave - own
-        so_far.last_back = run.back
-        so_far.runs.append((run.leave, run.back))
+def _bound_of_days(problem: Problem) -> int:
+    """No week is better than all its days at their best, each with every worker fresh."""
+    return sum(
+        lower_bound(problem=replace(problem, demands=demands)) for demands in demands_by_day(problem=problem).values()
+    )
