@@ -1,0 +1,137 @@
+"""Every slot beside every duty as numbers: may it be done there, and between which starts. A relaxation, not a search.
+
+Rules over several stops (breaks, rest, gaps between visits, capacity) are left out: what is impossible here is
+impossible in any roster, not the other way round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rostering.problem import TIME_MAX
+from rostering.search.compiled import Compiled
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+NEVER = 4 * TIME_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """N slots by R duties. `demand`, `number`, `place`, `service` are of the slot.
+
+    `able[n, r]`: the worker of the duty may take it and can be there and back in time, between the starts
+    `earliest[n, r]` and `latest[n, r]` (NEVER and -NEVER where not able). `mode`, `worker` are of the duty; `out`,
+    `back` [n, r] the travel from the duty's home and to where it ends (0 where journeys from home do not count).
+    """
+
+    demand: Ints
+    number: Ints
+    place: Ints
+    service: Ints
+    able: Bools
+    earliest: Ints
+    latest: Ints
+    out: Ints
+    back: Ints
+    worker: Ints
+    mode: tuple[str, ...]
+    begin: Ints
+    end: Ints
+
+    def of(self, *, rows: Ints, duties: Ints) -> Slots:
+        """The same for some slots and duties only."""
+        cross = np.ix_(rows, duties)
+        return Slots(
+            demand=self.demand[rows],
+            number=self.number[rows],
+            place=self.place[rows],
+            service=self.service[rows],
+            able=self.able[cross],
+            earliest=self.earliest[cross],
+            latest=self.latest[cross],
+            out=self.out[cross],
+            back=self.back[cross],
+            worker=self.worker[duties],
+            mode=tuple(self.mode[r] for r in duties.tolist()),
+            begin=self.begin[duties],
+            end=self.end[duties],
+        )
+
+
+def slots_of(*, compiled: Compiled) -> Slots:
+    """The slots of a compiled problem, in order of demand and number."""
+    pairs = [(d, k) for d, demand in enumerate(compiled.demands) for k in range(len(demand.slots))]
+    demands, duties = compiled.demands, compiled.duties
+    eligible = np.zeros((len(pairs), len(duties)), dtype=np.bool_)
+    for n, (d, k) in enumerate(pairs):
+        eligible[n, list(compiled.eligible[d][k])] = True
+    place = np.array([demands[d].place for d, _ in pairs], dtype=np.int64)
+    service = np.array([demands[d].slots[k].service_seconds for d, k in pairs], dtype=np.int64)
+    workers = [compiled.workers[duty.worker] for duty in duties]
+    mode = tuple(worker.mode for worker in workers)
+    out, back = _home_legs(compiled, place, mode)
+    begin = np.array([duty.start for duty in duties], dtype=np.int64)
+    end = np.array(
+        [duty.end + worker.overtime_seconds_max for duty, worker in zip(duties, workers, strict=True)], dtype=np.int64
+    )
+    earliest, latest = _starts(compiled, pairs, begin[None, :] + out, end[None, :] - back - service[:, None])
+    able = eligible & (earliest <= latest)
+    return Slots(
+        demand=np.array([d for d, _ in pairs], dtype=np.int64),
+        number=np.array([k for _, k in pairs], dtype=np.int64),
+        place=place,
+        service=service,
+        able=able,
+        earliest=np.where(able, earliest, NEVER),
+        latest=np.where(able, latest, -NEVER),
+        out=out,
+        back=back,
+        worker=np.array([duty.worker for duty in duties], dtype=np.int64),
+        mode=mode,
+        begin=begin,
+        end=end,
+    )
+
+
+def _home_legs(compiled: Compiled, place: Ints, mode: tuple[str, ...]) -> tuple[Ints, Ints]:
+    """Travel from home to each slot and back to where the day ends, in the duty's mode."""
+    out = np.zeros((len(place), len(mode)), dtype=np.int64)
+    back = np.zeros_like(out)
+    for r, duty in enumerate(compiled.duties):
+        matrix = compiled.problem.travel.seconds_by_mode[mode[r]]
+        worker = compiled.workers[duty.worker]
+        if worker.home is not None:
+            out[:, r] = matrix[worker.home, place]
+        if worker.home is not None and worker.last_place is not None:
+            back[:, r] = matrix[place, worker.last_place]
+    return out, back
+
+
+def _starts(compiled: Compiled, pairs: list[tuple[int, int]], ready: Ints, limit: Ints) -> tuple[Ints, Ints]:
+    """First and last legal start of each slot in each duty; the first above the last where there is none."""
+    spans = [_spans(compiled, d, k) for d, k in pairs]
+    first = np.full(ready.shape, NEVER, dtype=np.int64)
+    last = np.full(ready.shape, -NEVER, dtype=np.int64)
+    for number in range(max((len(each) for each in spans), default=0)):
+        opens = np.array([each[number][0] if number < len(each) else NEVER for each in spans], dtype=np.int64)
+        closes = np.array([each[number][1] if number < len(each) else -NEVER for each in spans], dtype=np.int64)
+        earliest, latest = np.maximum(opens[:, None], ready), np.minimum(closes[:, None], limit)
+        good = earliest <= latest
+        first = np.where(good & (earliest < first), earliest, first)
+        last = np.where(good & (latest > last), latest, last)
+    return first, last
+
+
+def _spans(compiled: Compiled, d: int, k: int) -> list[tuple[int, int]]:
+    """Legal starts of a slot: the windows are the first slot's, the second follows it."""
+    spans = list(compiled.windows[d])
+    sync = compiled.demands[d].sync
+    if k == 0 or not spans:
+        return spans
+    if sync.independent:
+        return [(-TIME_MAX, TIME_MAX)]
+    return [(start + sync.min_seconds, end + sync.max_seconds) for start, end in spans]
