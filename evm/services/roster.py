@@ -18,7 +18,7 @@ from evm.services import roster_body
 from evm.services.localities import not_commissioned
 from evm.services.popback_keeping import note_kept
 from evm.services.roster_deadlines import publish_deadlines
-from evm.services.roster_drafts import Prepared, add_hand_made, add_solved, prepare
+from evm.services.roster_drafts import Prepared, add_hand_made, add_solved, prepare, prepare_again
 from evm.services.roster_notices import tell_workers
 from evm.services.roster_problem import Day, Wishes, input_sha256, load_day
 from evm.services.roster_runs import Placed, runs_of
@@ -114,15 +114,7 @@ def keep(session: Session, *, prepared: Prepared, result: Result, now: datetime,
     is not commissioned in the locality that day."""
     day = prepared.day
     _refuse_uncommissioned(session, provider_id=day.provider_id, locality_id=day.locality_id, day=day.day)
-    again = prepare(
-        session,
-        locality_id=day.locality_id,
-        provider_id=day.provider_id,
-        day=day.day,
-        seed=prepared.seed,
-        policy=policy,
-        wishes=prepared.wishes,
-    )
+    again = prepare_again(session, prepared=prepared, policy=policy)
     if input_sha256(again.problem) != input_sha256(prepared.problem):
         raise RosterRefused("Plans or people changed while the roster was made: make it again.")
     return add_solved(session, prepared=prepared, result=result, now=now, policy=policy)

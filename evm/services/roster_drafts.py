@@ -3,7 +3,7 @@ and not the publishing (evm.services.roster)."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from evm.domain.ids import LocalityId, ProviderId
 from evm.domain.policy import Policy
+from evm.gateways.road_times import RoadSource
 from evm.services import roster_body
 from evm.services.roster_body import Said
 from evm.services.roster_check import findings_of
-from evm.services.roster_problem import Day, Wishes, input_sha256, load_day, problem_of, standing_pins
+from evm.services.roster_problem import Day, Wishes, input_sha256, load_day, places_of, problem_of, standing_pins
+from evm.services.roster_travel import TravelFound, travel_by
 from evm.store import rosters
 from evm.store.rosters import RosterRecord, RosterState
 from rostering.problem import Problem
@@ -31,6 +33,8 @@ class Prepared:
     problem: Problem
     wishes: Wishes
     seed: int
+    travel_said: tuple[str, ...] = ()
+    """What the office must know of the travel times: where they are not by road although that was asked for."""
 
 
 def prepare(
@@ -42,14 +46,46 @@ def prepare(
     seed: int,
     policy: Policy,
     wishes: Wishes,
+    roads: RoadSource | None = None,
 ) -> Prepared:
-    """Read everything a roster of this day depends on."""
+    """Read everything a roster of this day depends on; journeys by road where `roads` is given. Raises RoadsRefused."""
     loaded = load_day(session, locality_id=locality_id, provider_id=provider_id, day=day, policy=policy)
-    problem = problem_of(loaded, policy=policy, wishes=wishes)
-    return Prepared(day=loaded, problem=problem, wishes=wishes, seed=seed)
+    found = travel_between(loaded, policy=policy, roads=roads)
+    problem = problem_of(loaded, policy=policy, wishes=wishes, travel=found.travel)
+    return Prepared(day=loaded, problem=problem, wishes=wishes, seed=seed, travel_said=found.said)
 
 
-def add_solved(session: Session, *, prepared: Prepared, result: Result, now: datetime, policy: Policy) -> str:
+def prepare_again(session: Session, *, prepared: Prepared, policy: Policy) -> Prepared:
+    """The same question as it stands now, with the travel times found before while nobody has moved."""
+    day = prepared.day
+    loaded = load_day(session, locality_id=day.locality_id, provider_id=day.provider_id, day=day.day, policy=policy)
+    travel = prepared.problem.travel if places_of(loaded) == places_of(day) else None
+    problem = problem_of(loaded, policy=policy, wishes=prepared.wishes, travel=travel)
+    return replace(prepared, day=loaded, problem=problem)
+
+
+def travel_between(day: Day, *, policy: Policy, roads: RoadSource | None) -> TravelFound:
+    """Travel times between all places of a day's problem, by road for the modes in which its workers travel. Raises RoadsRefused."""
+    places = places_of(day)
+    return travel_by(
+        homes=[home for _, home in places],
+        names=[name for name, _ in places],
+        policy=policy,
+        roads=roads,
+        modes=sorted({worker.mode for worker in day.workers}),
+    )
+
+
+def add_solved(
+    session: Session,
+    *,
+    prepared: Prepared,
+    result: Result,
+    now: datetime,
+    policy: Policy,
+    week: Mapping[str, Any] | None = None,
+) -> str:
+    """Store a solved roster as a draft; its id. `week` says of which week's making it is a part."""
     body = roster_body.generated_body(
         day=prepared.day,
         problem=prepared.problem,
@@ -59,6 +95,7 @@ def add_solved(session: Session, *, prepared: Prepared, result: Result, now: dat
         said=said_of(prepared, result.roster, policy=policy),
         zone=policy.zone,
     )
+    body |= {} if week is None else {"week": dict(week)}
     return _add_draft(session, prepared=prepared, roster=result.roster, body=body, now=now)
 
 
@@ -79,7 +116,7 @@ def said_of(prepared: Prepared, roster: Roster, *, policy: Policy) -> Said:
     """What the independent verifier and the cramming rule say of a roster before it is published."""
     return Said(
         violations=violations(problem=prepared.problem, roster=roster),
-        findings=findings_of(day=prepared.day, roster=roster, policy=policy),
+        findings=(*prepared.travel_said, *findings_of(day=prepared.day, roster=roster, policy=policy)),
     )
 
 

@@ -19,6 +19,7 @@ from evm.domain.ids import CustomerId, LocalityId, ProviderId, VisitId, WorkerId
 from evm.domain.occurrences import is_away
 from evm.domain.people import CareWorker, Customer
 from evm.domain.period import AmbiguousLocalTime, NonexistentLocalTime, day_period, seconds_between, to_utc
+from evm.domain.place import Home
 from evm.domain.plan import PlannedVisit, Risk
 from evm.domain.policy import Policy
 from evm.services.roster_travel import travel_of
@@ -136,17 +137,23 @@ def load_day(session: Session, *, locality_id: LocalityId, provider_id: Provider
     )
 
 
-def problem_of(day: Day, *, policy: Policy, wishes: Wishes) -> shape.Problem:
-    """Translate the day. Raises ProblemError for data no roster can be asked about (a pin naming a worker of another locality)."""
-    homes = [day.customers[customer_id].home for customer_id in sorted(day.customers)]
-    homes += [worker.home for worker in day.workers]
+def places_of(day: Day) -> tuple[tuple[str, Home], ...]:
+    """The ids and homes that the places of the day's problem stand for, in their order: customers, then workers."""
+    customers = [(str(customer_id), day.customers[customer_id].home) for customer_id in sorted(day.customers)]
+    return (*customers, *((str(worker.worker_id), worker.home) for worker in day.workers))
+
+
+def problem_of(day: Day, *, policy: Policy, wishes: Wishes, travel: shape.Travel | None = None) -> shape.Problem:
+    """Translate the day; `travel` is between the places of `places_of`, by default the policy's. Raises ProblemError for data no roster
+    can be asked about (a pin naming a worker of another locality)."""
+    homes = [home for _, home in places_of(day)]
     return shape.Problem(
         demands=demands_of(day, visits=day.visits, wishes=wishes),
         workers=tuple(
             _worker(day, worker, place=len(day.customers) + number, policy=policy, wishes=wishes)
             for number, worker in enumerate(day.workers)
         ),
-        travel=travel_of(homes=homes, policy=policy),
+        travel=travel or travel_of(homes=homes, policy=policy),
         horizon=shape.Shift(0, day.second(day.until) + 12 * HOUR),
         weights=shape.Weights(
             travel=wishes.travel_points,
@@ -295,7 +302,7 @@ def _worker(day: Day, worker: CareWorker, *, place: int, policy: Policy, wishes:
         hours_limit_seconds=_hours_limit(day, worker, stints=stints),
         break_rule=shape.Break(wishes.break_minutes * 60, wishes.break_after_hours * HOUR),
         last_back=None if overnight else _last_back(day, stints=stints),
-        mode=worker.mode,
+        mode=worker.mode.value,
     )
 
 

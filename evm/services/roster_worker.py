@@ -2,6 +2,7 @@
 and what was found kept. Not the roster's storing (evm.services.roster.keep)."""
 
 import multiprocessing
+import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from multiprocessing.synchronize import Event
 from typing import Final
 
 from evm.services.roster_drafts import Prepared
-from rostering.problem import Problem
-from rostering.solver import Params, Result, solve
-from rostering.stop import AnyOf, Cancelled, Iterations, Progress, Seconds, StopRule
+from rostering.scale_week import SolveTask, solve_reporting
+from rostering.solver import Result
+from rostering.stop import Progress
 
 POLL_SECONDS: Final = 0.1
 REPORT_EVERY_SECONDS: Final = 0.2
@@ -33,16 +34,28 @@ def solve_apart(
 
     `progress` is called now and then, in this thread. Once `cancelled` answers True the best roster found so far is returned. Raises
     SolveFailedError."""
+    wishes = prepared.wishes
+    task = SolveTask(
+        problem=prepared.problem,
+        seed=prepared.seed,
+        iterations_max=wishes.iterations_max,
+        effort_seconds=wishes.effort_seconds,
+        seconds_max=seconds_max,
+    )
+    return solve_task_apart(task, progress=progress, cancelled=cancelled)
+
+
+def solve_task_apart(
+    task: SolveTask,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Result:
+    """The same for any piece of work, a week too. Raises SolveFailedError."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     stop = context.Event()
-    wishes = prepared.wishes
-    effort = Params(effort_seconds=wishes.effort_seconds)
-    process = context.Process(
-        target=_work,
-        args=(theirs, stop, prepared.problem, prepared.seed, wishes.iterations_max, seconds_max, effort),
-        daemon=True,
-    )
+    process = context.Process(target=_work, args=(theirs, stop, task), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -72,19 +85,10 @@ def _await(
         progress(answer)
 
 
-def _work(
-    answers: Connection,
-    stop: Event,
-    problem: Problem,
-    seed: int,
-    iterations_max: int,
-    seconds_max: float | None,
-    params: Params,
-) -> None:
-    """The worker process: sends Progress now and then, and at last the Result or, as text, why there is none."""
-    rules: tuple[StopRule, ...] = (Iterations(iterations_max), Cancelled(stop.is_set))
-    if seconds_max is not None:
-        rules = (*rules, Seconds(seconds_max))
+def _work(answers: Connection, stop: Event, task: SolveTask) -> None:
+    """The worker process: sends Progress now and then, and at last the Result or, as text, why there is none. Ctrl-C is for the parent,
+    which asks by `stop`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     said_at = time.monotonic()
 
     def report(progress: Progress) -> None:
@@ -94,7 +98,7 @@ def _work(
             answers.send(progress)
 
     try:
-        answers.send(solve(problem=problem, stop=AnyOf(rules), seed=seed, params=params, report=report))
+        answers.send(solve_reporting(task, stop.is_set, report))
     except Exception:  # noqa: BLE001 -- whatever went wrong is told to the process that waits, which raises it
         answers.send(traceback.format_exc())
 
