@@ -14,6 +14,7 @@ from rostering.search.compiled import Compiled, compile_problem
 from rostering.search.engine import Answer, Engine, Stops
 from rostering.search.order import OrderEngine
 from rostering.search.ruin import RunsEngine, state_of
+from rostering.search.segments import SegmentsEngine
 from rostering.stop import Progress, StopRule
 from rostering.verify import violations
 
@@ -36,6 +37,7 @@ def engines(*, params: Params) -> tuple[Engine, ...]:
     """Every engine, in the order in which "auto" tries them; the last refuses nothing."""
     return (
         OrderEngine(),
+        SegmentsEngine(),
         RunsEngine(
             ruin_mean=params.ruin_mean,
             temperature=params.temperature,

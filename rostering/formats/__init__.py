@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rostering.formats import mankowska
+from rostering.formats import mankowska, solomon
 
-FORMATS = (mankowska,)
+FORMATS = (solomon, mankowska)
