@@ -24,13 +24,13 @@ def next_word(state: Words) -> np.uint64:
 
 
 @inlined
-def below(state: Words, n: int) -> np.int64:
+def below(state: Words, n: int) -> int:
     """A whole number from 0 to n - 1; n is at least 1."""
-    return np.int64((next_word(state) >> np.uint64(11)) % np.uint64(n))
+    return np.int64((next_word(state) >> np.uint64(11)) % np.uint64(n))  # type: ignore[return-value]
 
 
 @inlined
-def share(state: Words) -> np.float64:
+def share(state: Words) -> float:
     """A number from 0 up to, not including, 1."""
     return np.float64(next_word(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
