@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rostering.constraint import Span
 from rostering.constraints import CONSTRAINTS
 from rostering.lines import Line, Place, calm_span, line_of, places_in, pushed, starts_to_try
 from rostering.problem import Demand, Worker
-from rostering.roster import Nearest
+from rostering.roster import Nearest, Unfilled
 from rostering.standing import Standing
 
 NEAREST_MAX = 3
@@ -30,6 +32,35 @@ def blocks(*, standing: Standing, demand: Demand, slot: int) -> list[Block]:
     spans = standing.spans_for(demand=demand, slot=slot)
     found = [_block(standing, demand, slot, worker, spans) for worker in standing.rules.problem.workers]
     return sorted(found, key=lambda block: (block.near, block.home_seconds, block.nearest.worker))
+
+
+def unfilled_of(
+    *, standing: Standing, missing: Sequence[tuple[Demand, int]], leave_out: Collection[str] = ()
+) -> tuple[Unfilled, ...]:
+    """Each missing (demand, slot) with its reason and the nearest workers; those in `leave_out` are not spoken of."""
+    return tuple(_unfilled(standing, demand, slot, leave_out) for demand, slot in missing)
+
+
+def _unfilled(standing: Standing, demand: Demand, slot: int, leave_out: Collection[str]) -> Unfilled:
+    found = [b for b in blocks(standing=standing, demand=demand, slot=slot) if b.nearest.worker not in leave_out]
+    nearest = tuple(block.nearest for block in found[:NEAREST_MAX])
+    away = [pin for pin in demand.pinned_workers if pin in leave_out]
+    reason = f"pinned to {away[0]}, who is away: free the pin" if away else _reason(standing, demand, found)
+    return Unfilled(visit=demand.id, slot=slot, reason=reason, nearest=nearest)
+
+
+def _reason(standing: Standing, demand: Demand, found: Sequence[Block]) -> str:
+    if not found:
+        return "there are no workers"
+    if not standing.rules.starts(demand):
+        return "its windows and its pinned start contradict each other: no start is legal"
+    counts = Counter(block.nearest.rule for block in found)
+    said = ", ".join(f"{rule} blocks {count}" for rule, count in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
+    if found[0].near >= BY_SHIFT:
+        return f"impossible: no worker could do it even with an empty day ({said})"
+    if found[0].near == BY_RUN:
+        return f"every worker who could do it is taken ({said})"
+    return f"someone could do one part of it but not together with the rest ({said})"
 
 
 def _block(standing: Standing, demand: Demand, slot: int, worker: Worker, spans: list[Span]) -> Block:

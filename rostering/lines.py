@@ -46,6 +46,10 @@ class LegsOf:
             legs = self._known[mode, place] = Legs(matrix[:, place].tolist(), matrix[place].tolist())
         return legs
 
+    def between(self, mode: str, a: int, b: int) -> int:
+        """Seconds from place `a` to place `b` by `mode`."""
+        return int(self._travel.seconds_by_mode[mode].item(a, b))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -105,7 +109,7 @@ def _legs(worker: Worker, places: Sequence[int | None], legs_of: LegsOf) -> tupl
     found = []
     for number in range(1, len(places)):
         before, after = places[number - 1], places[number]
-        found.append(0 if before is None or after is None else legs_of(worker.mode, before).out[after])
+        found.append(0 if before is None or after is None else legs_of.between(worker.mode, before, after))
     return tuple(found)
 
 

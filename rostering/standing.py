@@ -253,10 +253,10 @@ class Standing:
         worker = self.lines[number].worker
         here, found, mode = worker.home, [], worker.mode
         for demand, _, _ in stops:
-            found.append(0 if here is None else self.rules.legs_of(mode, here).out[demand.place])
+            found.append(0 if here is None else self.rules.legs_of.between(mode, here, demand.place))
             here = demand.place
         last = worker.last_place
-        found.append(0 if here is None or last is None else self.rules.legs_of(mode, here).out[last])
+        found.append(0 if here is None or last is None else self.rules.legs_of.between(mode, here, last))
         return found
 
     def _run_allowed(self, line: Line, times: RunTimes) -> bool:
