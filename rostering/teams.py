@@ -59,7 +59,7 @@ class _Board:
 
 
 def choose_teams(
-    *, problem: Problem, days: Sequence[Day], seed: int, points: int, effort_seconds: float = 4.0, sweeps: int = SWEEPS
+    *, problem: Problem, days: Sequence[Day], seed: int, points: int, effort_seconds: float = 0.0, sweeps: int = SWEEPS
 ) -> dict[str, frozenset[str]]:
     """For each customer the ids of at most three workers. `points` is what a visit by another worker costs.
 

@@ -17,12 +17,22 @@ from rostering.search.compiled import compile_problem
 from rostering.search.engine import Stops
 from rostering.solver import Params, Result, RosterFaultError, chosen, verified
 from rostering.stop import Progress, StopRule
+from rostering.teams import choose_teams
 from rostering.verify import violations
 from rostering.week_days import Day, day_within, days_apart, demands_by_day
 
 TEAM_POINTS = 1_200
-Teams = Mapping[str, frozenset[str]]
-"""The workers whom each customer should see, by customer; none for a customer who is not in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teams:
+    """The workers whom each customer should see, by customer; `points` is what a visit by anybody else costs."""
+
+    workers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    points: int = TEAM_POINTS
+
+
+NO_TEAMS = Teams()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,24 +80,22 @@ def solve_week(
     stop_for_day: Callable[[int], StopRule],
     seed: int,
     params: Params | None = None,
-    teams: Teams | None = None,
+    points: int = TEAM_POINTS,
     report: Callable[[Progress], None] | None = None,
 ) -> Result:
     """One roster for all days of the problem, by days; `stop_for_day(day)` gives each search of a day its own stop rule.
 
     Hours limits hold over the whole horizon, daily and weekly rest and a customer's gaps between days. Days that leave
-    visits unfilled are searched once more, given what the others left over. With `teams`, a worker who is not of the
-    customer's costs TEAM_POINTS a visit. Raises RosterFaultError when the whole does not pass the verifier. Iterations
-    and curve are of all searches in turn.
+    visits unfilled are searched once more, given what the others left over. A worker who is not of the customer's team
+    (`teams`) costs `points` a visit in the search; 0 does without teams. Raises RosterFaultError when the whole does
+    not pass the verifier. Iterations and curve are of all searches in turn; repeatable as `solve` is.
     """
-    week = Week(problem=problem)
-    for day in days_apart(problem=problem):
-        week.keep(
-            day=day,
-            result=solve_day(
-                day=day, stop=stop_for_day(day.number), seed=seed, params=params, teams=teams, report=report
-            ),
-        )
+    week, days, teams = Week(problem=problem), days_apart(problem=problem), NO_TEAMS
+    if points and len(days) > 1:
+        teams = Teams(workers=choose_teams(problem=problem, days=days, seed=seed, points=points), points=points)
+    for day in days:
+        result = solve_day(day=day, stop=stop_for_day(day.number), seed=seed, params=params, teams=teams, report=report)
+        week.keep(day=day, result=result)
     for number in [number for number, slots in sorted(week.unfilled.items()) if slots]:
         mend_day(
             week=week, number=number, stop=stop_for_day(number), seed=seed, params=params, teams=teams, report=report
@@ -101,12 +109,12 @@ def solve_day(
     stop: StopRule,
     seed: int,
     params: Params | None = None,
-    teams: Teams | None = None,
+    teams: Teams = NO_TEAMS,
     start: tuple[Run, ...] = (),
     report: Callable[[Progress], None] | None = None,
 ) -> Result:
     """One day's result, searched from the runs of `start` as far as they still fit into the day."""
-    compiled = compile_problem(problem=with_teams(problem=day.problem, teams=teams or {}))
+    compiled = compile_problem(problem=with_teams(problem=day.problem, teams=teams))
     engine = chosen(compiled=compiled, params=params or Params())
     answer = engine.search(
         compiled=compiled,
@@ -125,7 +133,7 @@ def mend_day(
     stop: StopRule,
     seed: int,
     params: Params | None = None,
-    teams: Teams | None = None,
+    teams: Teams = NO_TEAMS,
     report: Callable[[Progress], None] | None = None,
 ) -> None:
     """Search a day again with all that the other days left over; the better of the two stays."""
@@ -142,23 +150,23 @@ def mend_day(
 
 def with_teams(*, problem: Problem, teams: Teams) -> Problem:
     """The problem with each customer's team as the preferred workers of those visits that prefer nobody."""
-    if not teams:
+    if not teams.workers:
         return problem
 
     def preferring(demand: Demand) -> Demand:
-        team = teams.get(demand.customer)
+        team = teams.workers.get(demand.customer)
         return replace(demand, preferred_workers=team) if team and not demand.preferred_workers else demand
 
-    weights = replace(problem.weights, not_preferred=max(problem.weights.not_preferred, TEAM_POINTS))
+    weights = replace(problem.weights, not_preferred=max(problem.weights.not_preferred, teams.points))
     return replace(problem, demands=tuple(preferring(demand) for demand in problem.demands), weights=weights)
 
 
-def _points(problem: Problem, roster: Roster, teams: Teams | None) -> int:
+def _points(problem: Problem, roster: Roster, teams: Teams) -> int:
     """The roster's points as a day's search counts them; `problem` may lack visits that are unfilled."""
     known = {demand.id for demand in problem.demands}
     lost = [slot for slot in roster.unfilled if slot.visit not in known]
     within = Roster(runs=roster.runs, unfilled=tuple(slot for slot in roster.unfilled if slot.visit in known))
-    given = with_teams(problem=problem, teams=teams or {})
+    given = with_teams(problem=problem, teams=teams)
     return score(problem=given, roster=within).total + problem.weights.unfilled * len(lost)
 
 

@@ -1,0 +1,210 @@
+"""A week's roster within a time, its days side by side in processes: a first plan soon, then the long searches, then mending.
+
+What a day is and how it is searched is `week`'s; who should see whom is `teams`'. Ended early it keeps what it has.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing.synchronize import Event
+from types import TracebackType
+from typing import Literal, Self
+
+from rostering.problem import Problem
+from rostering.solver import Params, Result
+from rostering.stop import AnyOf, Cancelled, Seconds, StopRule
+from rostering.teams import choose_teams
+from rostering.week import NO_TEAMS, TEAM_POINTS, Teams, Week, mend_day, solve_day
+from rostering.week_days import Day, days_apart
+
+Clock = Literal["wall", "cpu"]
+CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
+FIRST_SHARE, FIRST_SECONDS = 0.02, (1.0, 3.0)
+"""Of the whole time so much goes into the first plan of each day, within these bounds."""
+LAST_SHARE = 0.06
+"""Of the whole time so much is kept for mending and verifying."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A day done: which, in which round ("first", "long", "mend"), and the slots unfilled on all days so far."""
+
+    round: str
+    day: int
+    unfilled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekFound:
+    """The week's result and how it came: seconds to the first verified plan, its unfilled slots, each long search's seconds."""
+
+    result: Result
+    teams: Teams
+    first_seconds: float
+    first_unfilled: int
+    day_seconds: Mapping[int, float] = field(default_factory=dict)
+
+
+def roster_week(
+    *,
+    problem: Problem,
+    seconds: float,
+    seed: int,
+    processes: int = 2,
+    points: int = TEAM_POINTS,
+    params: Params | None = None,
+    clock: Clock = "wall",
+    progress: Callable[[Step], None] | None = None,
+) -> WeekFound:
+    """A verified roster of all days in about `seconds`; `points` (0: none) is what a worker out of the team costs a visit.
+
+    The time is of the wall; within it each search counts by `clock` ("cpu" where a machine is shared). Ctrl-C ends the
+    searches and keeps their best, once every day has one. Raises RosterFaultError as `solve` does.
+    """
+    began = time.monotonic()
+    week, days = Week(problem=problem), days_apart(problem=problem)
+    with Bench(processes=processes) as bench:
+        teams = NO_TEAMS
+        if points and len(days) > 1:
+            teams = Teams(workers=choose_teams(problem=problem, days=days, seed=seed, points=points), points=points)
+        quick = min(max(seconds * FIRST_SHARE, FIRST_SECONDS[0]), FIRST_SECONDS[1])
+        jobs = {day.number: quick for day in days}
+        order = Search(seed=seed, params=params, teams=teams, clock=clock)
+        _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "first", progress)
+        first = week.result()
+        found = WeekFound(
+            result=first, teams=teams, first_seconds=time.monotonic() - began, first_unfilled=len(first.roster.unfilled)
+        )
+        left = seconds * (1 - LAST_SHARE) - (time.monotonic() - began)
+        if left <= quick or bench.was_interrupted:
+            return found
+        jobs = bench.shares(days=days, seconds=left)
+        _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "long", progress)
+        if not bench.was_interrupted:
+            _mend(week, order, seconds - (time.monotonic() - began), progress)
+    return WeekFound(
+        result=week.result(),
+        teams=teams,
+        first_seconds=found.first_seconds,
+        first_unfilled=found.first_unfilled,
+        day_seconds=jobs,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How each day of a round is searched."""
+
+    seed: int
+    params: Params | None
+    teams: Teams
+    clock: Clock
+
+
+def _keep(
+    week: Week,
+    days: Sequence[Day],
+    results: Iterable[tuple[int, Result]],
+    name: str,
+    progress: Callable[[Step], None] | None,
+) -> None:
+    """Take over each day's result as it comes, unless it leaves more unfilled than the day already does."""
+    by_number = {day.number: day for day in days}
+    for number, result in results:
+        before = len(week.unfilled[number]) if number in week.unfilled else None
+        day = by_number[number]
+        if before is None or len(result.roster.unfilled) + len(day.unfilled) <= before:
+            week.keep(day=day, result=result)
+        if progress is not None:
+            progress(Step(round=name, day=number, unfilled=sum(len(slots) for slots in week.unfilled.values())))
+
+
+def _mend(week: Week, search: Search, seconds: float, progress: Callable[[Step], None] | None) -> None:
+    """Days with unfilled visits are searched once more in this process, given what the others left over."""
+    lacking = [number for number, slots in sorted(week.unfilled.items()) if slots]
+    for number in lacking:
+        stop = Seconds(max(0.5, seconds * 0.6 / len(lacking)), CLOCKS[search.clock])
+        mend_day(week=week, number=number, stop=stop, seed=search.seed, params=search.params, teams=search.teams)
+        if progress is not None:
+            progress(Step(round="mend", day=number, unfilled=sum(len(slots) for slots in week.unfilled.values())))
+
+
+class Bench:
+    """Processes side by side, each with days of its own; closing it leaves none behind."""
+
+    def __init__(self, *, processes: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._end = context.Event()
+        self._pools = [
+            ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_begin, initargs=(self._end,))
+            for _ in range(processes)
+        ]
+        self.was_interrupted = False
+
+    def __enter__(self) -> Self:
+        for pool in self._pools:
+            pool.submit(_ready)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def shares(self, *, days: Sequence[Day], seconds: float) -> dict[int, float]:
+        """How long each day may take when each process has `seconds` for all its days."""
+        shares: dict[int, float] = {}
+        for number in range(len(self._pools)):
+            mine = days[number :: len(self._pools)]
+            shares |= {day.number: seconds / len(mine) for day in mine}
+        return shares
+
+    def solve(
+        self, *, days: Sequence[Day], seconds: Mapping[int, float], search: Search
+    ) -> Iterable[tuple[int, Result]]:
+        """(day, result) as they come. Ctrl-C asks the searches to end with what they have, and those to come at once."""
+        waiting: dict[Future[Result], int] = {}
+        for number, pool in enumerate(self._pools):
+            for day in days[number :: len(self._pools)]:
+                waiting[pool.submit(_solve, day, seconds[day.number], search)] = day.number
+        for future in self._done(waiting):
+            yield waiting[future], future.result()
+
+    def _done(self, waiting: Iterable[Future[Result]]) -> Iterable[Future[Result]]:
+        left = set(waiting)
+        while left:
+            try:
+                for future in as_completed(set(left)):
+                    left.discard(future)
+                    yield future
+            except KeyboardInterrupt:
+                self.was_interrupted = True
+                self._end.set()
+
+
+_END: list[Event] = []
+"""Of a child: the event by which its parent ends it early."""
+
+
+def _begin(end: Event) -> None:
+    """Of a child, once: Ctrl-C is the parent's to hear."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _END.append(end)
+
+
+def _ready() -> bool:
+    """Makes a child come up (and import all it needs) while the parent does something else."""
+    return True
+
+
+def _solve(day: Day, seconds: float, search: Search) -> Result:
+    rules: list[StopRule] = [Seconds(seconds, CLOCKS[search.clock])]
+    rules += [Cancelled(end.is_set) for end in _END]
+    return solve_day(day=day, stop=AnyOf(tuple(rules)), seed=search.seed, params=search.params, teams=search.teams)
