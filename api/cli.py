@@ -69,22 +69,21 @@ def demo(
 
 @app.command()
 def solve(
-    file: Annotated[Path, typer.Argument(help="A published roster instance (.json or .json.gz).")],
+    file: Annotated[Path, typer.Argument(help="A roster instance of any known format, plain or gzip.")],
     *,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long the search may take.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Where the solution goes, in the published format; default: NAME.solution.json.")
+        Path | None, typer.Option(help="Where the solution goes, in the file's own format; default: NAME.solution with its suffix.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Solve a published roster instance and write the published solution format."""
+    """Solve a roster instance (published sets, VROOM JSON, CSV or JSON of visits and workers) and write its solution format."""
     from rostering.formats.error import FormatError
     from rostering.formats.solve_file import solve_file
 
-    where = out or Path(f"{file.name.removesuffix('.gz').removesuffix('.json')}.solution.json")
     try:
-        result = solve_file(path=file, seconds=seconds, seed=seed, out=where, progress=_show_progress)
+        result = solve_file(path=file, seconds=seconds, seed=seed, out=out, progress=_show_progress)
     except (FormatError, OSError) as error:
         refuse(str(error))
     emit(result, as_json=as_json)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rostering.formats.error import FormatError
+from rostering.formats.signs import Signs
 from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
 from rostering.roster import Roster
 
@@ -38,9 +39,9 @@ class Instance:
     problem: Problem
 
 
-def claims(*, raw: bytes) -> bool:
-    """Whether a file that starts so means to be of this format."""
-    return b"VEHICLE" in raw[:2_000] and not raw.lstrip().startswith(b"{")
+def claims(*, signs: Signs) -> bool:
+    """Whether a file means to be of this format."""
+    return signs.suffix == ".txt" or (not signs.keys and b"NUMBER" in signs.head and b"CAPACITY" in signs.head)
 
 
 def read(*, path: Path) -> Instance:
