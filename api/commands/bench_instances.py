@@ -62,7 +62,8 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
         emit(result, as_json=True)
         return
     for row in result["rows"]:
-        known = "" if row["best_known"] is None else f"best known {row['best_known']:.3f}"
+        parts = ", ".join(f"{name} {value:g}" for name, value in row.get("parts_mean", {}).items())
+        known = parts if row["best_known"] is None else f"best known {row['best_known']:.3f}"
         mean = "not solved" if row["mean"] is None else f"mean {row['mean']:.3f}"
         gap = "" if row["mean_gap"] is None else f"{100 * row['mean_gap']:+.2f} %"
         print(f"{row['instance']:48} {mean:20} {known:24} {gap:>9}")  # noqa: T201 -- the answer

@@ -193,12 +193,15 @@ def _params(processes: int) -> Params:
 
 
 def _parts(judged: Any) -> dict[str, float]:
-    """The parts of the objective that the evaluator counted."""
-    return {
-        name: float(getattr(judged, name))
-        for name in type(judged).__dataclass_fields__
-        if name not in ("objective", "faults", "components")
-    }
+    """The parts of the objective that the evaluator counted, by name; those it gives together are named one by one."""
+    parts: dict[str, float] = {}
+    for name in type(judged).__dataclass_fields__:
+        value = getattr(judged, name)
+        if isinstance(value, dict):
+            parts |= {part: float(number) for part, number in value.items()}
+        elif name not in ("objective", "faults"):
+            parts[name] = float(value)
+    return parts
 
 
 def _line(solved: Solved, done: int, of: int) -> str:
