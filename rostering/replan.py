@@ -14,6 +14,8 @@ from rostering.blocks import unfilled_of
 from rostering.constraint import Span, Violation
 from rostering.constraints import complete
 from rostering.problem import TIME_MAX, Demand, Problem, Shift, Worker
+from rostering.replan_improve import improve
+from rostering.replan_room import drop_halves, keep_promises, make_room
 from rostering.replan_search import Published, Repair
 from rostering.roster import Roster, Run, Unfilled, timed_run
 from rostering.standing import Rules, Slot, Standing
@@ -107,10 +109,11 @@ def _search(repair: Repair, stop: StopRule, rng: random.Random, report: Callable
         return stop(Progress(iterations=0, objective=repair.objective(), unfilled=len(repair.absent), improved_at=0))
 
     repair.fill(repair.published.owed)
-    repair.make_room(stopped=stopped)
-    repair.drop_halves()
+    make_room(repair=repair, stopped=stopped)
+    keep_promises(repair=repair)
+    drop_halves(repair=repair)
     repair.fill()
-    iterations = repair.improve(stop=stop, rng=rng, report=report)
+    iterations = improve(repair=repair, stop=stop, rng=rng, report=report)
     repair.fill()
     return iterations
 

@@ -5,15 +5,12 @@ It works on a Standing with its own prices; what counts as lost, and what the ou
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rostering.constraint import Span
-from rostering.lines import Line, Planned, line_of, places_in
+from rostering.lines import Line, Planned
 from rostering.problem import Demand
 from rostering.standing import Slot, Standing
-from rostering.stop import Progress, StopRule
 from rostering.ways import Tastes, Way, ways
 
 REGRET_OVER_MAX = 30
@@ -81,7 +78,7 @@ class Repair:
             left = [visit for visit, _ in open_ones] + left[REGRET_OVER_MAX:]
             if not open_ones:
                 continue
-            visit, two = max(open_ones, key=lambda each: (self._regret(each[0], each[1]), each[0]))
+            visit, two = max(open_ones, key=lambda each: (*self._urgency(*each), each[0]))
             left.remove(visit)
             after = self.standing.copy()
             after.apply(two[0].change)
@@ -91,25 +88,27 @@ class Repair:
 
     def _two_ways(self, visit: str) -> list[Way]:
         found: list[Way] = []
-        for way in self._ways(self.standing, self._demand(visit)):
+        for way in self.ways_in(self.standing, self.demand(visit)):
             found.append(way)
             if len(found) == 2:
                 break
         return found
 
-    def _regret(self, visit: str, two: list[Way]) -> int:
-        penalty = self._penalty(visit)
-        return penalty if len(two) == 1 else min(penalty, two[1].points - two[0].points)
+    def _urgency(self, visit: str, two: list[Way]) -> tuple[bool, int]:
+        """Promised visits first, then what would be lost if the cheapest way were gone."""
+        penalty = self.penalty(visit)
+        lost = penalty if len(two) == 1 else min(penalty, two[1].points - two[0].points)
+        return self.demand(visit).must_keep, lost
 
-    def _demand(self, visit: str) -> Demand:
+    def demand(self, visit: str) -> Demand:
         return self.standing.rules.demands[visit]
 
-    def _penalty(self, visit: str) -> int:
-        demand = self._demand(visit)
+    def penalty(self, visit: str) -> int:
+        demand = self.demand(visit)
         each = demand.unfilled_penalty
         return (self.standing.rules.problem.weights.unfilled if each is None else each) * len(demand.slots)
 
-    def _ways(self, standing: Standing, demand: Demand, numbers: Collection[int] | None = None) -> Iterator[Way]:
+    def ways_in(self, standing: Standing, demand: Demand, numbers: Collection[int] | None = None) -> Iterator[Way]:
         return ways(
             standing=standing,
             demand=demand,
@@ -118,113 +117,9 @@ class Repair:
             not_before=self.published.not_before,
         )
 
-    def _take(self, way: Way) -> None:
+    def take(self, way: Way) -> None:
         self.standing.apply(way.change)
         self.absent.discard(way.demand.id)
-
-    def make_room(self, *, stopped: Callable[[], bool]) -> None:
-        """Fill absent visits by handing on one visit, or two in a chain, of those in their way.
-
-        Visits that somebody had are tried whatever `stopped` says: the trials are counted, not timed.
-        """
-        owed = self.published.owed
-        for visit in sorted(self.absent, key=lambda each: (each not in owed, -self._penalty(each), each)):
-            if visit not in owed and (stopped() or not self.may_change(self.standing)):
-                return
-            self.trials_left = CHAIN_TRIALS
-            found = self._chained(self.standing, self._demand(visit), frozenset(), CHAIN_DEPTH)
-            if found is not None and (visit in owed or self.may_change(found)):
-                self.standing = found
-                self.absent.discard(visit)
-
-    def drop_halves(self) -> None:
-        """Take out the other half of each visit for two that nobody else can be found for: one alone is no visit."""
-        halves = {visit for visit in self.absent if any((visit, k) in self.standing.starts for k in (0, 1))}
-        for visit in sorted(halves):
-            demand = self._demand(visit)
-            if demand.sync.independent:
-                continue
-            after = self.without(self.standing, {visit})
-            if after is not None:
-                self.standing = after
-        self.fill()
-
-    def _chained(self, standing: Standing, demand: Demand, chain: frozenset[str], depth: int) -> Standing | None:
-        """The standing roster with the visit in it, whatever was in its way handed on; None when that fails."""
-        way = next(self._ways(standing, demand), None)
-        if way is not None:
-            after = standing.copy()
-            after.apply(way.change)
-            return after
-        if depth == 0:
-            return None
-        best: tuple[int, Standing] | None = None
-        good = 0
-        for after, other in self._in_the_way(standing, demand, chain):
-            if self.trials_left <= 0 or good >= GOOD_CHAINS:
-                break
-            self.trials_left -= 1
-            done = self._chained(after, other, chain | {demand.id}, 0)
-            if done is not None:
-                good += 1
-                points = self.points(done)
-                best = (points, done) if best is None or points < best[0] else best
-        if best is None and depth > 1:
-            return self._deeper(standing, demand, chain, depth)
-        return None if best is None else best[1]
-
-    def _deeper(self, standing: Standing, demand: Demand, chain: frozenset[str], depth: int) -> Standing | None:
-        for after, other in self._in_the_way(standing, demand, chain):
-            if self.trials_left <= 0:
-                return None
-            self.trials_left -= 1
-            done = self._chained(after, other, chain | {demand.id}, depth - 1)
-            if done is not None:
-                return done
-        return None
-
-    def _in_the_way(
-        self, standing: Standing, demand: Demand, chain: frozenset[str]
-    ) -> Iterator[tuple[Standing, Demand]]:
-        """Rosters in which one visit gave its place to this one: (the roster, the visit that is out now)."""
-        missing = standing.missing(demand=demand)
-        if len(missing) != 1:
-            return
-        slot = missing[0]
-        spans = standing.spans_for(demand=demand, slot=slot)
-        able = standing.rules.able(demand, slot)
-        for number, line in enumerate(standing.lines):
-            if line.worker.id not in able or not spans or line.end < spans[0][0] or line.start > spans[-1][1]:
-                continue
-            for other in self._movable(line, chain):
-                if not self._fits_without(standing, number, demand, slot, other, spans):
-                    continue
-                after = self.without(standing, {other.id})
-                way = None if after is None else next(self._ways(after, demand, (number,)), None)
-                if after is not None and way is not None:
-                    after.apply(way.change)
-                    yield after, other
-
-    def _movable(self, line: Line, chain: frozenset[str]) -> list[Demand]:
-        before = self.published.not_before
-        return [
-            demand
-            for demand, _, start in line.stops
-            if demand.id not in chain and demand.id not in self.published.firm and (before is None or start >= before)
-        ]
-
-    def _fits_without(
-        self, standing: Standing, number: int, demand: Demand, slot: int, other: Demand, spans: list[Span]
-    ) -> bool:
-        line = standing.lines[number]
-        stops = tuple(stop for stop in line.stops if stop[0] is not other)
-        legs_of = standing.rules.legs_of
-        without = line_of(
-            worker=line.worker, start=line.start, end=line.end, stops=stops, give=standing.give, legs_of=legs_of
-        )
-        legs, service = legs_of(line.worker.mode, demand.place), demand.slots[slot].service_seconds
-        found = places_in(line=without, number=number, legs=legs, service_seconds=service, spans=spans)
-        return next(found, None) is not None
 
     def without(self, standing: Standing, visits: Collection[str]) -> Standing | None:
         """The standing roster without these visits, the others back towards their published starts; None if a rule
@@ -294,65 +189,10 @@ class Repair:
 
     def objective(self) -> int:
         """Points with the penalties of absent visits."""
-        return self.points(self.standing) + sum(self._penalty(visit) for visit in self.absent)
+        return self.points(self.standing) + sum(self.penalty(visit) for visit in self.absent)
 
-    def improve(self, *, stop: StopRule, rng: random.Random, report: Callable[[Progress], None] | None = None) -> int:
-        """Take a few visits around the disruption out and put them back for less, until the rule says stop; iterations."""
-        around = sorted(visit for visit in self.published.lost if self._is_free(visit))
-        best = self.objective()
-        self.curve.append((0, best))
-        iterations = improved_at = 0
-        while around:
-            progress = Progress(
-                iterations=iterations, objective=best, unfilled=self._slots_absent(), improved_at=improved_at
-            )
-            if report is not None:
-                report(progress)
-            if stop(progress):
-                break
-            iterations += 1
-            tried = self._tried(around, rng)
-            if tried is not None and (cost := tried.objective()) < best and tried.absent <= self.absent:
-                self.standing, self.absent, best, improved_at = tried.standing, tried.absent, cost, iterations
-                self.curve.append((iterations, best))
-        return iterations
+    def slots_absent(self) -> int:
+        return sum(len(self.demand(visit).slots) for visit in self.absent)
 
-    def _slots_absent(self) -> int:
-        return sum(len(self._demand(visit).slots) for visit in self.absent)
-
-    def _is_free(self, visit: str) -> bool:
+    def is_free(self, visit: str) -> bool:
         return visit not in self.published.firm
-
-    def _tried(self, around: list[str], rng: random.Random) -> Repair | None:
-        gone = {rng.choice(around)}
-        near = self._near(next(iter(gone)))
-        gone |= set(rng.sample(near, min(len(near), rng.randint(0, TAKEN_OUT_MAX - 1))))
-        after = self.without(self.standing, gone - self.absent)
-        if after is None:
-            return None
-        tried = Repair(
-            standing=after, published=self.published, tastes=self.tastes, absent=self.absent | gone, priced=self.priced
-        )
-        order = sorted(gone | self.absent)
-        rng.shuffle(order)
-        order.sort(key=lambda visit: -len(self._demand(visit).slots))
-        for visit in order:
-            way = next(tried._ways(tried.standing, tried._demand(visit)), None)
-            if way is None and visit not in self.absent:
-                return None
-            if way is not None:
-                tried._take(way)
-        return tried
-
-    def _near(self, visit: str) -> list[str]:
-        """Movable visits near in place and time, nearest first."""
-        standing, here = self.standing, self._demand(visit)
-        at = standing.starts.get((visit, 0), here.windows[0].earliest)
-        into = standing.rules.legs_of(standing.rules.problem.workers[0].mode, here.place).into
-        before = self.published.not_before
-        found = [
-            (into[standing.rules.demands[other].place] + abs(start - at) // 4, other)
-            for (other, slot), start in standing.starts.items()
-            if slot == 0 and other != visit and self._is_free(other) and (before is None or start >= before)
-        ]
-        return [other for _, other in sorted(found)[:NEAR_MAX]]
