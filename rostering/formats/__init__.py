@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rostering.formats import mankowska, solomon
+from rostering.formats import mankowska, solomon, vroom
 
-FORMATS = (solomon, mankowska)
+FORMATS = (solomon, vroom, mankowska)
