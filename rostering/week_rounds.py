@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from rostering.problem import Problem
+from rostering.roster import Roster
 from rostering.solver import Params, Result
 from rostering.stop import AnyOf, Cancelled, Seconds, StopRule
 from rostering.teams import choose_teams
@@ -94,6 +95,25 @@ def roster_week(
         first_unfilled=found.first_unfilled,
         day_seconds=jobs,
     )
+
+
+def days_alone(
+    *,
+    problem: Problem,
+    seconds: Mapping[int, float],
+    seed: int,
+    processes: int = 2,
+    params: Params | None = None,
+    clock: Clock = "wall",
+    progress: Callable[[Step], None] | None = None,
+) -> Roster:
+    """The days of the problem, each for its `seconds` and without any team: what a week's travel is measured against."""
+    days = [day for day in days_apart(problem=problem) if day.number in seconds]
+    search = Search(seed=seed, params=params, teams=NO_TEAMS, clock=clock)
+    week = Week(problem=problem)
+    with Bench(processes=processes) as bench:
+        _keep(week, days, bench.solve(days=days, seconds=seconds, search=search), "alone", progress)
+    return week.roster()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

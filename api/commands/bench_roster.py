@@ -1,7 +1,7 @@
 """`popback bench roster`: the command line of it. Not the measuring (simulations.bench.roster) and not the search."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,9 +18,13 @@ def roster(
     days: Annotated[int, typer.Option(min=1, max=7, help="1 is a day's roster, 7 a week's.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long the search may take.")] = 60.0,
     sick: Annotated[
-        str | None, typer.Option(help="Then this worker rings in sick on the first day (or: any); the re-plan is measured.")
+        str | None,
+        typer.Option(help="Then this worker rings in sick on the first day (or: any); the re-plan is measured."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    clock: Annotated[
+        Literal["wall", "cpu"], typer.Option(help="cpu: each process's own time (a busy machine).")
+    ] = "wall",
     as_json: AsJson = False,
 ) -> None:
     """Roster a simulated locality, or an instance file, and measure it beside its bounds."""
@@ -28,7 +32,14 @@ def roster(
 
     try:
         asked = bench.Asked(
-            instance=instance, workers=workers, visits=visits, days=days, seconds=seconds, sick=sick, seed=seed
+            instance=instance,
+            workers=workers,
+            visits=visits,
+            days=days,
+            seconds=seconds,
+            sick=sick,
+            seed=seed,
+            clock=clock,
         )
         result = bench.run(asked=asked)
     except (ValueError, OSError) as error:

@@ -25,6 +25,8 @@ METRES_PER_DEGREE: Final = 111_195
 NORTH, EAST = 53.44, -2.23
 SKILLS: Final = ("catheter", "peg_feed", "stoma")
 LANGUAGES: Final = ("english", "polish", "urdu")
+SUITED_LEAST: Final = 5
+"""So many of the workers can meet a customer's wish, or the provider does not take it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ def locality(*, workers: int, visits: int, days: int, seed: int) -> Problem:
     rng = random.Random(seed)
     side_metres = 1_000 * math.sqrt(max(visits, 1) / VISITS_PER_SQUARE_KM)
     staff = [f"w{number:03}" for number in range(1, workers + 1)]
-    customers = _customers(visits, days, staff, rng)
     problem_workers = _workers(staff, days, rng)
+    customers = _customers(visits, days, problem_workers, rng)
     places = _places(workers + len(customers), side_metres, rng)
     modes = {mode: travel_matrix.MODES[mode] for mode in ("car", "walk")}
     return Problem(
@@ -116,7 +118,7 @@ def _places(number: int, side_metres: float, rng: random.Random) -> list[travel_
     return made
 
 
-def _customers(visits: int, days: int, staff: list[str], rng: random.Random) -> list[_Customer]:
+def _customers(visits: int, days: int, staff: tuple[Worker, ...], rng: random.Random) -> list[_Customer]:
     """Customers until every day has its number of visits and some to spare (those are away on the day)."""
     made: list[_Customer] = []
     expected = [0] * days
@@ -128,9 +130,17 @@ def _customers(visits: int, days: int, staff: list[str], rng: random.Random) -> 
     return made
 
 
-def _customer(number: int, place: int, staff: list[str], rng: random.Random) -> _Customer:
+def _customer(number: int, place: int, staff: tuple[Worker, ...], rng: random.Random) -> _Customer:
+    """A customer; a wish that fewer than SUITED_LEAST workers could meet is not taken on."""
     kinds = rng.choices(DAYS_OF_CALLS, weights=[share for share, _, _ in DAYS_OF_CALLS])[0]
-    has_meds = rng.random() < 0.25
+    has_meds, is_skilled = rng.random() < 0.25, rng.random() < 0.2
+    asks = rng.choices(("female", "male", *LANGUAGES[1:], None), weights=(8, 3, 1, 1, 87))[0]
+    asks = None if is_skilled and asks != "female" else asks
+    skill = frozenset({rng.choice(SKILLS)}) if is_skilled else frozenset()
+    if sum(asks in (None, w.gender) or asks in w.languages for w in staff) < SUITED_LEAST:
+        asks = None
+    if sum(skill <= w.skills and asks in (None, w.gender) for w in staff) < SUITED_LEAST:
+        skill = frozenset()
     return _Customer(
         id=f"c{number + 1:04}",
         place=place,
@@ -138,10 +148,10 @@ def _customer(number: int, place: int, staff: list[str], rng: random.Random) -> 
         days=_days_of(kinds[1], rng),
         workers=2 if rng.random() * 100 < kinds[2] else 1,
         gap_seconds=90 * MINUTE if has_meds else 0,
-        skill=frozenset({rng.choice(SKILLS)}) if rng.random() < 0.2 else frozenset(),
-        gender=rng.choices(("female", "male", None), weights=(8, 3, 89))[0],
-        language=rng.choice(LANGUAGES[1:]) if rng.random() < 0.02 else None,
-        excluded=frozenset({rng.choice(staff)}) if rng.random() < 0.02 else frozenset(),
+        skill=skill,
+        gender=asks if asks in ("female", "male") else None,
+        language=asks if asks in LANGUAGES else None,
+        excluded=frozenset({rng.choice(staff).id}) if rng.random() < 0.02 else frozenset(),
     )
 
 
