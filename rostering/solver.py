@@ -12,7 +12,7 @@ from rostering.problem import Problem
 from rostering.roster import Roster, timed_run
 from rostering.search.compiled import Compiled, compile_problem
 from rostering.search.engine import Answer, Engine, Stops
-from rostering.search.order import OrderEngine
+from rostering.search.linked import LinkedEngine
 from rostering.search.ruin import RunsEngine, state_of
 from rostering.search.segments import SegmentsEngine
 from rostering.stop import Progress, StopRule
@@ -36,7 +36,7 @@ class Params:
 def engines(*, params: Params) -> tuple[Engine, ...]:
     """Every engine, in the order in which "auto" tries them; the last refuses nothing."""
     return (
-        OrderEngine(),
+        LinkedEngine(),
         SegmentsEngine(),
         RunsEngine(
             ruin_mean=params.ruin_mean,

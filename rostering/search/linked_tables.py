@@ -6,6 +6,7 @@ A visit's slot `k` is stop `2 * visit + k`; a run is a duty's. It holds no solut
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,11 +89,15 @@ def refusal(*, compiled: Compiled) -> str | None:
     """What of the problem an order of visits and a worker for each slot do not say; None when they say everything."""
     if not compiled.workers or not compiled.demands:
         return "a problem without visits or workers"
-    reasons = [*_of_workers(compiled), *_of_visits(compiled)]
+    return next(chain(_of_weights(compiled), _of_workers(compiled), _of_visits(compiled)), None)
+
+
+def _of_weights(compiled: Compiled) -> Iterator[str]:
     weights = compiled.problem.weights
-    if weights.waiting:
-        reasons.append("a cost of waiting")
-    return reasons[0] if reasons else None
+    if weights.waiting or weights.waiting_worst or weights.idle_worst:
+        yield "a cost of waiting or idle time"
+    if weights.balance:
+        yield "a cost of unequal work"
 
 
 def _of_workers(compiled: Compiled) -> Iterator[str]:
@@ -102,12 +107,13 @@ def _of_workers(compiled: Compiled) -> Iterator[str]:
         yield "several modes of travel"
     for worker in compiled.workers:
         if _special(worker):
-            yield f"a break, an hours limit, daily rest or a missing home (worker {worker.id})"
+            yield f"a break, a meal, a limit of hours or loads, overtime, daily rest or no home (worker {worker.id})"
 
 
 def _special(worker: Worker) -> bool:
     limited = worker.hours_limit_seconds is not None or worker.last_back is not None
-    return worker.home is None or worker.break_rule is not None or limited
+    unusual = worker.finish is not None or worker.overtime_seconds_max or worker.capacity is not None
+    return worker.home is None or worker.break_rule is not None or worker.meal is not None or limited or bool(unusual)
 
 
 def _of_visits(compiled: Compiled) -> Iterator[str]:
@@ -119,6 +125,10 @@ def _of_visits(compiled: Compiled) -> Iterator[str]:
             yield f"a gap, a pin or an accepted pop-back (visit {demand.id})"
         if demand.preferred_start is not None and weighed:
             yield f"a preferred start (visit {demand.id})"
+        if demand.due_windows or demand.due_at_end or demand.late_seconds_max is not None or demand.sync.independent:
+            yield f"due windows, lateness of the end or with a limit, or independent slots (visit {demand.id})"
+        if demand.incompatible_workers and compiled.problem.weights.incompatible:
+            yield f"incompatible workers (visit {demand.id})"
         if not all(compiled.eligible[d]):
             yield f"a slot that nobody may take (visit {demand.id})"
 
