@@ -195,6 +195,8 @@ def test_every_committed_schema_is_a_schema() -> None:
     """Broken when a committed JSON Schema is itself malformed: validation against it would then mean nothing."""
     committed = sorted(SCHEMAS.glob("*.json"))
     assert [path.stem for path in committed] == [
+        "bench_instances",
+        "bench_roster",
         "broker_check",
         "chaos_alerts",
         "chaos_ingest",
