@@ -123,7 +123,7 @@ def _of_demands(compiled: Compiled) -> str | None:
         "double-ups": any(len(demand.slots) != 1 for demand in demands),
         "visits with several windows": any(len(windows) > 1 for windows in compiled.windows),
         "soft due times": any(demand.due is not None or demand.due_windows for demand in demands),
-        "preferred starts": weights.off_preferred and any(demand.preferred_start is not None for demand in demands),
+        "preferred starts": any(demand.preferred_start is not None for demand in demands),
         "pinned and promised visits": any(compiled.fixed),
         "incompatible workers": weights.incompatible and any(demand.incompatible_workers for demand in demands),
         "gaps between visits of one customer": _gaps_matter(compiled),
