@@ -20,6 +20,7 @@ from api.commands.localities import locality_app
 from api.commands.options import AsJson, BrokerKind, emit, refuse
 from api.commands.people import account_app, council_app, device_app
 from api.commands.providers import provider_app
+from api.commands.roster import roster_app
 from api.commands.serve import serve
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ GROUPS = {
     "import": import_app,
     "locality": locality_app,
     "provider": provider_app,
+    "roster": roster_app,
 }
 app.command()(serve)
 for name, group in GROUPS.items():

@@ -18,11 +18,17 @@ from multiprocessing.synchronize import Event
 from typing import Any, Protocol
 
 TRIES_MAX = 3
+POLL_SECONDS = 0.2
 
 Asked = Callable[[], bool]
 """Whether the work is asked to end early with what it has."""
 Work = Callable[[Any, Asked], Any]
 """A function at the top of a module: (task, asked) to answer; task and answer can be pickled."""
+
+
+def never() -> bool:
+    """Nobody asks."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +55,11 @@ class PoolLostError(RuntimeError):
 class Pool(Protocol):
     """Where work is done. Closing the iterator of `map_unordered` ends what is running, without its answers."""
 
-    def map_unordered(self, *, work: Work, tasks: Iterable[Task]) -> Iterator[Done]:
-        """An answer for each task, as they come; tasks are taken from the iterable only as there is room for them."""
-        ...
+    def map_unordered(self, *, work: Work, tasks: Iterable[Task], asked: Asked) -> Iterator[Done]:
+        """An answer for each task, as they come; tasks are taken from the iterable only as there is room for them.
 
-    def ask_to_stop(self) -> None:
-        """Begin nothing more, and ask what is running to end with what it has."""
+        Once `asked` answers True nothing more is begun, and what is running is asked to end with what it has.
+        """
         ...
 
     def close(self) -> None:
@@ -81,7 +86,7 @@ class ProcessPool:
         self._stop: Event = self._context.Event()
         self._running: dict[Connection, _Running] = {}
 
-    def map_unordered(self, *, work: Work, tasks: Iterable[Task]) -> Iterator[Done]:
+    def map_unordered(self, *, work: Work, tasks: Iterable[Task], asked: Asked = never) -> Iterator[Done]:
         """Answers as they come. A task whose process died `tries_max` times is answered as failed."""
         fresh, again = iter(tasks), deque[tuple[Task, int]]()
         try:
@@ -89,15 +94,13 @@ class ProcessPool:
                 self._fill(work, fresh, again)
                 if not self._running:
                     return
-                for ready in wait(list(self._running)):
+                if asked():
+                    self._stop.set()
+                for ready in wait(list(self._running), timeout=POLL_SECONDS):
                     assert isinstance(ready, Connection)
                     yield from self._settle(ready, again)
         finally:
             self.close()
-
-    def ask_to_stop(self) -> None:
-        """Begin nothing more; what is running ends with what it has."""
-        self._stop.set()
 
     def close(self) -> None:
         """Kill what is still running."""

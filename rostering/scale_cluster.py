@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from queue import Empty, Queue
 from typing import Any
 
-from rostering.scale import Asked, Done, PoolLostError, Task, Work, outcome
+from rostering.scale import Asked, Done, PoolLostError, Task, Work, never, outcome
 
 POLL_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
@@ -51,7 +51,7 @@ class ClusterPool:
             self._client.close()
             raise
 
-    def map_unordered(self, *, work: Work, tasks: Iterable[Task]) -> Iterator[Done]:
+    def map_unordered(self, *, work: Work, tasks: Iterable[Task], asked: Asked = never) -> Iterator[Done]:
         """Answers as they come. Raises PoolLostError when the cluster is gone: what was answered before stands."""
         fresh = iter(tasks)
         answered: Queue[Any] = Queue()
@@ -61,14 +61,9 @@ class ClusterPool:
                 self._fill(work, fresh, running, answered)
                 if not running:
                     return
-                yield from self._settle(running, self._next(answered))
+                yield from self._settle(running, self._next(answered, asked))
         finally:
             self._client.cancel([future for future, _ in running.values()], force=True)
-
-    def ask_to_stop(self) -> None:
-        """Begin nothing more; what is running ends with what it has."""
-        self._stopping = True
-        _distributed().Event(self._stop_name, client=self._client).set()
 
     def close(self) -> None:
         """Leave the cluster as it was found."""
@@ -97,10 +92,13 @@ class ClusterPool:
         else:
             raise PoolLostError(f"the Dask scheduler at {self._address} went away: run it again when it is back")
 
-    def _next(self, answered: Queue[Any]) -> Any:
+    def _next(self, answered: Queue[Any], asked: Asked) -> Any:
         alone = 0.0
         while True:
             began = time.monotonic()
+            if not self._stopping and asked():
+                self._stopping = True
+                _distributed().Event(self._stop_name, client=self._client).set()
             try:
                 return answered.get(timeout=POLL_SECONDS)
             except Empty:

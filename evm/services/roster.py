@@ -39,6 +39,7 @@ __all__ = [
     "prepare",
     "publish",
     "publish_deadlines",
+    "refuse_uncommissioned",
     "solve_prepared",
 ]
 
@@ -83,7 +84,7 @@ def make(
     The caller's transaction stays open while it solves: where others wait for the database, call `prepare`, `solve_prepared` (or
     `roster_worker.solve_apart`) and `keep`, each with a transaction of its own. Raises RosterRefused when the provider is not commissioned
     in the locality that day."""
-    _refuse_uncommissioned(session, provider_id=provider_id, locality_id=locality_id, day=day)
+    refuse_uncommissioned(session, provider_id=provider_id, locality_id=locality_id, day=day)
     prepared = prepare(
         session,
         locality_id=locality_id,
@@ -113,11 +114,19 @@ def keep(session: Session, *, prepared: Prepared, result: Result, now: datetime,
     """Store a solved roster as a draft; its id. Raises RosterRefused when what it was made from has changed meanwhile, or when the provider
     is not commissioned in the locality that day."""
     day = prepared.day
-    _refuse_uncommissioned(session, provider_id=day.provider_id, locality_id=day.locality_id, day=day.day)
+    refuse_uncommissioned(session, provider_id=day.provider_id, locality_id=day.locality_id, day=day.day)
     again = prepare_again(session, prepared=prepared, policy=policy)
     if input_sha256(again.problem) != input_sha256(prepared.problem):
         raise RosterRefused("Plans or people changed while the roster was made: make it again.")
     return add_solved(session, prepared=prepared, result=result, now=now, policy=policy)
+
+
+def refuse_uncommissioned(session: Session, *, provider_id: ProviderId, locality_id: LocalityId, day: date) -> None:
+    """Raises RosterRefused for a provider who is not commissioned there that day. A roster that a person made may still be adopted and
+    published: whoever is left without a provider needs somebody to come."""
+    words = not_commissioned(session, provider_id=provider_id, locality_id=locality_id, on=day)
+    if words is not None:
+        raise RosterRefused(f"No roster is generated: {words}.")
 
 
 def adopt(
@@ -161,7 +170,7 @@ def publish(session: Session, *, roster_id: str, by: str, now: datetime, policy:
     if record.violations and record.body["made"] == "generated":
         raise RosterRefused("A generated roster that breaks a hard rule is not published.")
     if record.body["made"] == "generated":
-        _refuse_uncommissioned(session, provider_id=record.provider_id, locality_id=record.locality_id, day=record.day)
+        refuse_uncommissioned(session, provider_id=record.provider_id, locality_id=record.locality_id, day=record.day)
     day = load_day(
         session, locality_id=record.locality_id, provider_id=record.provider_id, day=record.day, policy=policy
     )
@@ -182,13 +191,6 @@ def publish(session: Session, *, roster_id: str, by: str, now: datetime, policy:
         popbacks_kept=tuple(kept),
         popbacks_unfilled=tuple(visit.visit_id for visit in popbacks if None in visit.rostered),
     )
-
-
-def _refuse_uncommissioned(session: Session, *, provider_id: ProviderId, locality_id: LocalityId, day: date) -> None:
-    """A roster that a person made may still be adopted and published: whoever is left without a provider needs somebody to come."""
-    words = not_commissioned(session, provider_id=provider_id, locality_id=locality_id, on=day)
-    if words is not None:
-        raise RosterRefused(f"No roster is generated: {words}.")
 
 
 def _hand_made(

@@ -5,10 +5,9 @@ The week's places are those of all its days; a second of the week is the day's n
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -122,6 +121,12 @@ def keep_week(
     return tuple(
         add_solved(session, prepared=day, result=result, now=now, policy=policy, week=week) for day, result in days
     )
+
+
+def refuse_no_monday(day: date) -> None:
+    """Raises RosterRefused for a day that begins no week."""
+    if day.weekday() != 0:
+        raise RosterRefused(f"{day} is no Monday: name the week by its Monday, {day - timedelta(day.weekday())}.")
 
 
 def _load_days(
@@ -327,12 +332,3 @@ def task_of(prepared: PreparedWeek, *, seconds_max: float | None) -> SolveTask:
         seconds_max=seconds_max,
         is_week=True,
     )
-
-
-def week_facts(prepared: PreparedWeek) -> Mapping[str, Any]:
-    """How large the question is, for people and logs."""
-    return {
-        "visits": len(prepared.problem.demands),
-        "worker_visits": sum(len(demand.slots) for demand in prepared.problem.demands),
-        "workers": len(prepared.problem.workers),
-    }

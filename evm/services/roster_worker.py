@@ -34,15 +34,19 @@ def solve_apart(
 
     `progress` is called now and then, in this thread. Once `cancelled` answers True the best roster found so far is returned. Raises
     SolveFailedError."""
-    wishes = prepared.wishes
-    task = SolveTask(
+    task = day_task_of(prepared, seconds_max=seconds_max)
+    return solve_task_apart(task, progress=progress, cancelled=cancelled)
+
+
+def day_task_of(prepared: Prepared, *, seconds_max: float | None) -> SolveTask:
+    """A day's question as a piece of work: for the wished iterations or `seconds_max`, whichever ends first."""
+    return SolveTask(
         problem=prepared.problem,
         seed=prepared.seed,
-        iterations_max=wishes.iterations_max,
-        effort_seconds=wishes.effort_seconds,
+        iterations_max=prepared.wishes.iterations_max,
+        effort_seconds=prepared.wishes.effort_seconds,
         seconds_max=seconds_max,
     )
-    return solve_task_apart(task, progress=progress, cancelled=cancelled)
 
 
 def solve_task_apart(

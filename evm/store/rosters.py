@@ -173,6 +173,17 @@ def check_ins_counted(
     return dict(found)
 
 
+def with_visits(session: Session, *, since_day: date, until_day: date) -> tuple[tuple[LocalityId, ProviderId], ...]:
+    """Localities and providers that have a visit, not cancelled, planned in `[since_day, until_day)`, by id."""
+    columns = planned_visits.c
+    found = session.execute(
+        select(columns.locality_id, columns.provider_id)
+        .where(columns.care_day >= since_day, columns.care_day < until_day, columns.cancelled_at.is_(None))
+        .distinct()
+    )
+    return tuple(sorted((LocalityId(locality), ProviderId(provider)) for locality, provider in found))
+
+
 def stints(
     session: Session, *, worker_ids: Collection[WorkerId], since_day: date, until_day: date
 ) -> tuple[PlannedStint, ...]:

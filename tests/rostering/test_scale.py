@@ -104,9 +104,9 @@ def test_tasks_are_taken_only_as_there_is_room() -> None:
 
 def test_asked_to_stop_it_answers_what_runs_and_begins_nothing_more() -> None:
     """Ctrl-C keeps what has been found and does not go on with the next locality."""
-    pool = ProcessPool(processes=1)
-    answers = pool.map_unordered(work=until_asked, tasks=tasks(1, 2))
-    threading.Timer(0.5, pool.ask_to_stop).start()
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    answers = ProcessPool(processes=1).map_unordered(work=until_asked, tasks=tasks(1, 2), asked=stop.is_set)
     assert [done.answer for done in answers] == [1]
 
 
@@ -211,6 +211,20 @@ def kill_one_when_both_work(folder: Path, workers: list[started]) -> None:
         (folder / "go").touch()
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@pytest.mark.slow
+def test_asked_to_stop_a_cluster_answers_what_runs(scheduler: str) -> None:
+    """What a night of machines has found must not be thrown away with the last hour."""
+    stop = threading.Event()
+    with worker(scheduler):
+        pool = ClusterPool(address=scheduler)
+        try:
+            threading.Timer(0.5, stop.set).start()
+            answers = list(pool.map_unordered(work=until_asked, tasks=tasks(1), asked=stop.is_set))
+        finally:
+            pool.close()
+    assert [done.answer for done in answers] == [1]
 
 
 @pytest.mark.slow

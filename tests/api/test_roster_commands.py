@@ -1,0 +1,266 @@
+"""`popback roster …` as typed: drafts for a person to publish, whatever is stopped or killed on the way; and sentences for what is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import Result
+from sqlalchemy.orm import Session, sessionmaker
+from typer.testing import CliRunner
+
+from api.cli import app
+from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
+from evm.domain.people import Locality, Provider
+from evm.services.contracts import add_contract
+from evm.store import people, plans, rosters
+from evm.store.rosters import RosterRecord, RosterState
+from tests.planning import COUNCIL, LOCALITY, MONDAY, PROVIDER, a_customer, a_visit, a_worker, instant, settle
+from tests.rostering.test_scale import scheduler, started, worker
+
+__all__ = ["scheduler"]
+
+ROOT = Path(__file__).parent.parent.parent
+SCHEMAS = ROOT / "api" / "schema"
+WEEK = [MONDAY + timedelta(days=number) for number in range(7)]
+PLACES = ("m14", "m15", "m16")
+
+Run = Callable[..., Result]
+
+
+def plan_week(session: Session, locality: str) -> None:
+    visits = [
+        a_visit(
+            f"{locality}-{day:%a}{hour}".lower(),
+            customer=f"c{number + 1}" if locality == LOCALITY else f"{locality}-c{number + 1}",
+            at=instant(hour, day=day),
+            locality_id=LocalityId(locality),
+        )
+        for day in WEEK
+        for number, hour in enumerate((8, 9, 12))
+    ]
+    plans.add_planned_visits(session, visits=visits)
+
+
+@pytest.fixture
+def town(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Three localities of three customers, three workers and a planned week each."""
+    with sessions.begin() as session:
+        settle(session)
+        plan_week(session, "m14")
+        for locality in PLACES[1:]:
+            place = LocalityId(locality)
+            people.add_localities(
+                session,
+                localities=[Locality(locality_id=place, council_id=COUNCIL, name=locality, outward_codes=())],
+            )
+            people.add_customers(
+                session,
+                customers=[
+                    a_customer(n, customer_id=CustomerId(f"{locality}-c{n}"), locality_id=place) for n in (1, 2, 3)
+                ],
+            )
+            people.add_workers(
+                session,
+                workers=[a_worker(n, worker_id=WorkerId(f"{locality}-w{n}"), locality_id=place) for n in (1, 2, 3)],
+            )
+            plan_week(session, locality)
+    return sessions
+
+
+@pytest.fixture
+def words(database_url: str, tmp_path: Path) -> list[str]:
+    """What every command line ends with."""
+    return ["--data", str(tmp_path / "data"), "--database", database_url]
+
+
+@pytest.fixture
+def run(words: list[str], town: sessionmaker[Session]) -> Run:
+    """Types a command against the town."""
+    del town
+    return lambda *given: CliRunner().invoke(app, ["roster", *map(str, given), *words])
+
+
+def answer(result: Result, *, exit_code: int = 0) -> Any:
+    assert result.exit_code == exit_code, result.output
+    found = json.loads(result.stdout)
+    jsonschema.validate(found, json.loads((SCHEMAS / "roster_make.json").read_text()))
+    return found
+
+
+def kept(town: sessionmaker[Session]) -> tuple[RosterRecord, ...]:
+    with town() as session:
+        return rosters.list_rosters(session, since_day=WEEK[0], until_day=WEEK[6] + timedelta(days=1))
+
+
+def test_a_day_s_roster_is_made_as_a_draft(run: Run, town: sessionmaker[Session]) -> None:
+    """Without a command a branch could make its rosters only by writing Python."""
+    made = answer(run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "20", "--json"))
+    assert (made["day"], made["unfilled"], made["stopped"]) == (MONDAY.isoformat(), 0, False)
+    assert made["objective"] >= made["lower_bound"] >= 0
+    (record,) = kept(town)
+    assert [record.roster_id] == made["rosters"]
+    assert record.state is RosterState.DRAFT
+
+
+def test_the_same_seed_and_iterations_give_the_same_roster(run: Run, town: sessionmaker[Session]) -> None:
+    """Nobody could explain a roster that comes out differently each time."""
+    for _ in range(2):
+        answer(run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "20", "--seed", "4", "--json"))
+    first, second = kept(town)
+    assert first.body["runs"] == second.body["runs"]
+
+
+def test_a_week_is_seven_drafts(run: Run, town: sessionmaker[Session]) -> None:
+    """The office plans by weeks."""
+    made = answer(run("make", "--locality", "m14", "--week", MONDAY, "--iterations", "20", "--json"))
+    assert [record.roster_id for record in kept(town)] == made["rosters"]
+    assert [record.day for record in kept(town)] == WEEK
+
+
+def test_all_localities_are_made_and_not_made_again(run: Run, town: sessionmaker[Session]) -> None:
+    """A run that was broken off goes on where it was; one with nothing to do does nothing."""
+    options = ("--all-localities", "--week", MONDAY, "--iterations", "20", "--processes", "2", "--json")
+    made = answer(run(*options))
+    assert (made["localities"], made["made"], made["saved_before"], made["failed"]) == (3, 3, 0, 0)
+    assert {week["locality_id"] for week in made["weeks"]} == set(PLACES)
+    assert len(kept(town)) == 21
+    again = answer(run(*options))
+    assert (again["made"], again["saved_before"]) == (0, 3)
+    assert len(kept(town)) == 21
+    with town.begin() as session:
+        plans.add_planned_visits(session, visits=[a_visit("more", at=instant(13, day=WEEK[3]))])
+    changed = answer(run(*options))
+    assert (changed["made"], changed["saved_before"]) == (1, 2)
+    anew = answer(run(*options, "--again"))
+    assert (anew["made"], anew["saved_before"]) == (3, 0)
+
+
+def test_one_locality_that_cannot_be_made_leaves_the_others(run: Run, town: sessionmaker[Session]) -> None:
+    """One contract that has ended must not cost the county its rosters."""
+    with town.begin() as session:
+        people.add_providers(session, providers=[Provider(provider_id=ProviderId("other"), name="Other")])
+        for locality in PLACES:
+            add_contract(
+                session,
+                contract_id=f"c-{locality}",
+                provider_id="other" if locality == "m15" else PROVIDER,
+                locality_id=locality,
+                since=MONDAY,
+            )
+    made = answer(run("--all-localities", "--week", MONDAY, "--iterations", "5", "--json"), exit_code=1)
+    assert (made["made"], made["failed"]) == (2, 1)
+    (failed,) = [week for week in made["weeks"] if week["failed"]]
+    assert "northcare holds no contract for locality m15" in failed["failed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("make", "--locality", "m14"), "say --day or --week, one of them"),
+        (("make", "--locality", "m14", "--day", "2026-11-23", "--week", "2026-11-23"), "say --day or --week"),
+        (("make", "--day", "2026-11-23"), "say --locality with its id, or --all-localities"),
+        (("make", "--locality", "nowhere", "--day", "2026-11-23"), "there is no 'nowhere'; there are m14, m15, m16"),
+        (("make", "--locality", "m14", "--week", "2026-11-25"), "2026-11-25 is no Monday: name the week by its Monday, 2026-11-23"),
+        (("--all-localities", "--week", "2026-11-25"), "2026-11-25 is no Monday"),
+        (("--all-localities", "--day", "2026-11-23"), "--all-localities makes weeks"),
+        (("make", "--locality", "m14", "--provider", "x", "--day", "2026-11-23"), "name one that has care workers in m14: northcare"),
+        (("make", "--locality", "m14", "--day", "2026-11-23", "--cluster", "tcp://x"), "go with --all-localities"),
+        (("--all-localities", "--week", "2026-11-23", "--cluster", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
+        (("make", "--locality", "m14", "--day", "2026-11-23", "--seconds", "5", "--iterations", "5"), "not both"),
+        (("make", "--locality", "m14", "--day", "2026-11-23", "--travel", "train"), "'train' is no source of travel times: say great-circle, roads:"),
+        (("make", "--locality", "m14", "--day", "2026-11-23", "--travel", "roads:nowhere.osm.pbf"), "nowhere.osm.pbf is no file"),
+        (("make", "--locality", "m14", "--day", "2026-11-23", "--travel", "osrm:http://example.org"), "would send the places of homes in the clear"),
+    ],
+)  # fmt: skip
+@pytest.mark.database("sqlite")
+def test_what_cannot_be_meant_is_answered_with_the_remedy(run: Run, given: tuple[str, ...], sentence: str) -> None:
+    """Broken: a mistyped word would end in a traceback, or in a roster of something else."""
+    refused = run(*given)
+    assert refused.exit_code == 2
+    assert sentence in refused.stderr
+    assert "Traceback" not in refused.output
+    assert refused.stdout == ""
+
+
+def typed(words: list[str], *given: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "api.cli", "roster", *given, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def heard(command: subprocess.Popen[str], said: str) -> None:
+    """Wait until the command has said something on standard error."""
+    assert command.stderr is not None
+    for line in command.stderr:
+        if said in line:
+            return
+    raise AssertionError(f"never said {said!r}")
+
+
+@pytest.mark.slow
+@pytest.mark.database("sqlite")
+def test_ctrl_c_keeps_the_best_roster_found_so_far(town: sessionmaker[Session], words: list[str]) -> None:
+    """Somebody who has seen enough must not have to throw the roster away."""
+    command = typed(words, "make", "--locality", "m14", "--day", MONDAY.isoformat(), "--seconds", "600", "--json")
+    heard(command, "iterations, best")
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate(timeout=60)
+    assert command.returncode == 0, err
+    made = json.loads(out)
+    assert made["stopped"]
+    assert "the best roster found so far is kept as a draft" in err
+    (record,) = kept(town)
+    assert ([record.roster_id], record.unfilled) == (made["rosters"], 0)
+
+
+@pytest.mark.slow
+@pytest.mark.database("sqlite")
+def test_a_killed_command_goes_on_where_it_was(town: sessionmaker[Session], words: list[str]) -> None:
+    """A night's work must not begin again because a machine was restarted."""
+    given = ("--all-localities", "--week", MONDAY.isoformat(), "--seconds", "1.5", "--processes", "1", "--json")
+    command = typed(words, *given)
+    heard(command, "1 of 3: ")
+    os.killpg(command.pid, signal.SIGKILL)
+    command.communicate()
+    saved = len(kept(town))
+    assert saved in {7, 14}
+    out, err = typed(words, *given).communicate(timeout=120)
+    made = json.loads(out)
+    assert (made["saved_before"], made["made"]) == (saved // 7, 3 - saved // 7), err
+    assert len(kept(town)) == 21
+
+
+@pytest.mark.slow
+def test_a_killed_dask_worker_costs_no_roster(scheduler: str, town: sessionmaker[Session], words: list[str]) -> None:
+    """Machines of a cluster come and go: every roster is made all the same, once."""
+    given = ("--all-localities", "--week", MONDAY.isoformat(), "--seconds", "6", "--cluster", scheduler, "--json")
+    with worker(scheduler) as one, worker(scheduler):
+        command = typed(words, *given)
+        kill_when_busy(one, command)
+        out, err = command.communicate(timeout=240)
+    assert command.returncode == 0, err
+    made = json.loads(out)
+    assert (made["made"], made["failed"]) == (3, 0), err
+    assert len(kept(town)) == 21
+    assert one.process.returncode == -signal.SIGKILL
+
+
+def kill_when_busy(one: started, command: subprocess.Popen[str]) -> None:
+    """SIGKILL the worker once the command has begun to use it."""
+    heard(command, "solving on")
+    time.sleep(2)
+    one.kill()
