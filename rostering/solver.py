@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,21 +14,28 @@ from rostering.problem import Problem
 from rostering.roster import Roster, timed_run
 from rostering.search.compiled import Compiled, compile_problem
 from rostering.search.engine import Answer, Engine, Stops
+from rostering.search.islands import IslandsEngine
 from rostering.search.linked import LinkedEngine
 from rostering.search.ruin import RunsEngine, state_of
 from rostering.search.segments import SegmentsEngine
-from rostering.stop import Progress, StopRule
+from rostering.stop import Iterations, Progress, StopRule, seconds_limit
 from rostering.verify import violations
+
+ISLANDS_SECONDS = 5.0
+"""Shorter searches are over before a second process has begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
     """How to search. `engine` is an engine's name, or "auto": the first of `engines` that does not refuse the problem.
 
-    The others are of the engine "runs"; `effort_seconds` is CP-SAT's deterministic time, 0 to do without.
+    `processes` is how many search at once, each with its own seed: 1 to be repeatable, None for two where only seconds
+    (five at least) limit the search, the machine has two cores and nobody else runs this process. The others are of the
+    engine "runs"; `effort_seconds` is CP-SAT's deterministic time, 0 to do without.
     """
 
     engine: str = "auto"
+    processes: int | None = None
     ruin_mean: int = 10
     temperature: int = 60
     effort_seconds: int = 2
@@ -90,9 +99,39 @@ def solve(
     that breaks a hard rule, EngineError for an engine that cannot do it.
     """
     compiled = compile_problem(problem=problem)
-    engine = chosen(compiled=compiled, params=params or Params())
+    return solve_compiled(compiled=compiled, stop=stop, seed=seed, params=params, report=report, start=start)
+
+
+def solve_compiled(
+    *,
+    compiled: Compiled,
+    stop: StopRule,
+    seed: int,
+    params: Params | None = None,
+    report: Callable[[Progress], None] | None = None,
+    start: Mapping[int, Stops] | None = None,
+) -> Result:
+    """As `solve`, for a problem compiled already."""
+    params = params or Params()
+    engine = chosen(compiled=compiled, params=params)
+    processes = _processes(params, stop)
+    if processes > 1:
+        engine = IslandsEngine(engine=engine, processes=processes)
     answer = engine.search(compiled=compiled, stop=stop, seed=seed, start=start, report=report)
     return verified(compiled=compiled, answer=answer)
+
+
+def warm_up(*, compiled: Compiled, params: Params | None = None) -> None:
+    """Lets the machine code that this problem's engine needs be compiled, or read from disk, before a clock starts."""
+    chosen(compiled=compiled, params=params or Params()).search(compiled=compiled, stop=Iterations(1), seed=0)
+
+
+def _processes(params: Params, stop: StopRule) -> int:
+    if params.processes is not None:
+        return max(1, params.processes)
+    limit = seconds_limit(stop=stop)
+    alone = multiprocessing.parent_process() is None and not multiprocessing.current_process().daemon
+    return 2 if limit is not None and limit >= ISLANDS_SECONDS and alone and (os.cpu_count() or 1) > 1 else 1
 
 
 def chosen(*, compiled: Compiled, params: Params) -> Engine:

@@ -35,6 +35,14 @@ def share_used(*, stop: StopRule, progress: Progress) -> float | None:
     return None if share is None else share(progress)
 
 
+def seconds_limit(*, stop: StopRule) -> float | None:
+    """The seconds of wall time that alone limit a search; None when it counts iterations or anything else as well."""
+    if isinstance(stop, AnyOf):
+        limits = [seconds_limit(stop=rule) for rule in stop.rules if not isinstance(rule, (Cancelled, FirstFeasible))]
+        return None if None in limits else min((limit for limit in limits if limit is not None), default=None)
+    return stop.seconds_max if isinstance(stop, Seconds) and stop.clock is time.monotonic else None
+
+
 @dataclass(frozen=True, slots=True)
 class Iterations:
     """Stop after so many iterations: the same seed then gives the same roster on any machine."""
