@@ -1,0 +1,325 @@
+"""A move of the duties search: said, drafted, judged, then made or forgotten; compiled. It does not choose moves.
+
+`say_nothing`, then `take_out`, `put_in` and `retime`, then `judged`; then `make`, or `forget`. Until `make` nothing of
+the roster has changed but the bounds of retimed tasks, which `forget` puts back.
+"""
+
+from __future__ import annotations
+
+from rostering.search.duties_board import (
+    C_BACK,
+    C_COST,
+    C_COUNT,
+    C_LEAVE,
+    C_RUN,
+    C_TIMING,
+    C_WORKED,
+    C_WORST,
+    D_EARLY,
+    D_LATE,
+    D_START,
+    D_TASK,
+    DRAFTS,
+    G_TRAVEL,
+    G_WORST,
+    NEVER,
+    NOBODY,
+    P_AFTER,
+    P_BEFORE,
+    P_RUN,
+    P_TASK,
+    R_BACK,
+    R_COST,
+    R_COUNT,
+    R_DRAFT,
+    R_FIRST,
+    R_LAST,
+    R_LEAVE,
+    R_TIMING,
+    R_WORKED,
+    R_WORKER,
+    R_WORST,
+    S_ABSENT,
+    S_COST,
+    S_DRAFTS,
+    S_OUTS,
+    S_PUTS,
+    S_RETIMED,
+    T_AFTER,
+    T_BEFORE,
+    T_EARLY,
+    T_HI,
+    T_LATE,
+    T_LO,
+    T_OUT,
+    T_RUN,
+    T_START,
+    V_ABSENT_AT,
+    V_PENALTY,
+    V_SLOTS,
+    Board,
+)
+from rostering.search.duties_room import detour
+from rostering.search.duties_timing import priced, timed
+from rostering.search.kernel.jit import inlined, inner
+
+
+@inner
+def say_nothing(b: Board) -> None:
+    """Begin a move."""
+    for j in range(b.sums[S_OUTS]):
+        b.task[b.out[j], T_OUT] = 0
+    for i in range(b.sums[S_DRAFTS]):
+        b.run[b.draft[i, C_RUN], R_DRAFT] = NOBODY
+    b.sums[S_DRAFTS] = 0
+    b.sums[S_PUTS] = 0
+    b.sums[S_OUTS] = 0
+    b.sums[S_RETIMED] = 0
+
+
+@inner
+def take_out(b: Board, t: int) -> None:
+    """Task `t`, if it is in a run, leaves it."""
+    if b.task[t, T_RUN] >= 0:
+        b.task[t, T_OUT] = 1
+        b.out[b.sums[S_OUTS]] = t
+        b.sums[S_OUTS] += 1
+
+
+@inner
+def take_visit_out(b: Board, v: int) -> None:
+    """Visit `v` leaves the runs it is in."""
+    for t in range(2 * v, 2 * v + b.visit[v, V_SLOTS]):
+        take_out(b, t)
+
+
+@inner
+def put_in(b: Board, t: int, r: int, before: int) -> None:
+    """Task `t` enters run `r` after task `before` (NOBODY: first). Tasks that leave are looked past."""
+    j = b.sums[S_PUTS]
+    while before >= 0 and b.task[before, T_OUT] == 1:
+        before = b.task[before, T_BEFORE]
+    after = b.run[r, R_FIRST] if before < 0 else b.task[before, T_AFTER]
+    while after >= 0 and b.task[after, T_OUT] == 1:
+        after = b.task[after, T_AFTER]
+    b.put[j, P_TASK] = t
+    b.put[j, P_RUN] = r
+    b.put[j, P_BEFORE] = before
+    b.put[j, P_AFTER] = after
+    b.sums[S_PUTS] = j + 1
+
+
+@inner
+def retime(b: Board, t: int, lo: int, hi: int) -> None:
+    """The bounds of task `t`'s start become [lo, hi]."""
+    j = b.sums[S_RETIMED]
+    b.retimed[j, 0] = t
+    b.retimed[j, 1] = b.task[t, T_LO]
+    b.retimed[j, 2] = b.task[t, T_HI]
+    b.sums[S_RETIMED] = j + 1
+    b.task[t, T_LO] = lo
+    b.task[t, T_HI] = hi
+
+
+@inner
+def open_draft(b: Board, r: int) -> int:
+    """The draft of run `r`, which is made empty if there is none; NOBODY when the move changes too many runs."""
+    for i in range(b.sums[S_DRAFTS]):
+        if b.draft[i, C_RUN] == r:
+            return i
+    i = b.sums[S_DRAFTS]
+    if i == DRAFTS:
+        return NOBODY
+    b.draft[i, C_RUN] = r
+    b.draft[i, C_COUNT] = 0
+    b.sums[S_DRAFTS] = i + 1
+    return i  # type: ignore[no-any-return]
+
+
+@inlined
+def _write(b: Board, i: int) -> None:
+    """The stops of draft `i`: those of its run that stay, and those that enter."""
+    r, n = b.draft[i, C_RUN], 0
+    puts = b.sums[S_PUTS]
+    for j in range(puts):
+        if b.put[j, P_RUN] == r and b.put[j, P_BEFORE] < 0:
+            b.line[i, D_TASK, n] = b.put[j, P_TASK]
+            n += 1
+    t = b.run[r, R_FIRST]
+    while t >= 0:
+        if b.task[t, T_OUT] == 0:
+            b.line[i, D_TASK, n] = t
+            n += 1
+            for j in range(puts):
+                if b.put[j, P_RUN] == r and b.put[j, P_BEFORE] == t:
+                    b.line[i, D_TASK, n] = b.put[j, P_TASK]
+                    n += 1
+        t = b.task[t, T_AFTER]
+    b.draft[i, C_COUNT] = n
+
+
+@inlined
+def written(b: Board) -> bool:
+    """Drafts of every run the move changes, those that lose a stop first; False when they are too many."""
+    for j in range(b.sums[S_OUTS]):
+        if open_draft(b, b.task[b.out[j], T_RUN]) < 0:
+            return False
+    for j in range(b.sums[S_RETIMED]):
+        t = b.retimed[j, 0]
+        if b.task[t, T_RUN] >= 0 and open_draft(b, b.task[t, T_RUN]) < 0:
+            return False
+    for j in range(b.sums[S_PUTS]):
+        if open_draft(b, b.put[j, P_RUN]) < 0:
+            return False
+    for i in range(b.sums[S_DRAFTS]):
+        _write(b, i)
+    return True
+
+
+@inlined
+def penalty_change(b: Board) -> int:
+    """Points by which visits that leave or enter the runs change the penalties."""
+    change = 0
+    for j in range(b.sums[S_OUTS]):
+        t = b.out[j]
+        if t & 1 == 0:
+            change += b.visit[t >> 1, V_PENALTY]
+    for j in range(b.sums[S_PUTS]):
+        t = b.put[j, P_TASK]
+        if t & 1 == 0:
+            change -= b.visit[t >> 1, V_PENALTY]
+    return change
+
+
+@inner
+def _worst(b: Board) -> int:
+    """The worst lateness of all runs, drafts in place of those they change."""
+    worst = 0
+    for r in range(b.run.shape[0]):
+        i = b.run[r, R_DRAFT]
+        worst = max(worst, b.run[r, R_WORST] if i < 0 else b.draft[i, C_WORST])
+    return worst
+
+
+@inlined
+def judged(b: Board, change: int, bound: float) -> int:
+    """What the drafts cost more than the runs they stand for, plus `change`; NEVER if illegal or not below `bound`."""
+    for i in range(b.sums[S_DRAFTS]):
+        b.draft[i, C_COST] = priced(b, i)
+        change += b.draft[i, C_COST] - b.run[b.draft[i, C_RUN], R_COST]
+    worst_before = 0
+    if b.weight[G_WORST] > 0:
+        worst_before = _worst(b)
+    if change - b.weight[G_WORST] * worst_before >= bound:
+        return NEVER
+    for i in range(b.sums[S_DRAFTS]):
+        b.run[b.draft[i, C_RUN], R_DRAFT] = i
+        if not timed(b, i):
+            return NEVER
+        change += b.draft[i, C_TIMING]
+        if change - b.weight[G_WORST] * worst_before >= bound:
+            return NEVER
+    if b.weight[G_WORST] > 0:
+        change += b.weight[G_WORST] * (_worst(b) - worst_before)
+        if change >= bound:
+            return NEVER
+    return change
+
+
+@inlined
+def quick_change(b: Board) -> int:
+    """Points of travel and of who comes that the move adds, were no two of its places neighbours."""
+    change = 0
+    for j in range(b.sums[S_OUTS]):
+        t = b.out[j]
+        r = b.task[t, T_RUN]
+        change -= b.weight[G_TRAVEL] * detour(b, r, b.task[t, T_BEFORE], t, b.task[t, T_AFTER])
+        change -= b.soft[t >> 1, b.run[r, R_WORKER]] + b.run[r, R_TIMING]
+    for j in range(b.sums[S_PUTS]):
+        t, r = b.put[j, P_TASK], b.put[j, P_RUN]
+        change += b.weight[G_TRAVEL] * detour(b, r, b.put[j, P_BEFORE], t, b.put[j, P_AFTER])
+        change += b.soft[t >> 1, b.run[r, R_WORKER]] - b.run[r, R_TIMING]
+    return change
+
+
+@inner
+def weighed(b: Board, bound: float) -> int:
+    """What the move that was said costs; NEVER if it is illegal or not below `bound`.
+
+    A move that has drafted its runs itself has neither put in nor taken out.
+    """
+    change = penalty_change(b)
+    worst = 0
+    if b.weight[G_WORST] > 0:
+        worst = b.weight[G_WORST] * _worst(b)
+    if b.sums[S_DRAFTS] == 0 and (change + quick_change(b) - worst >= bound or not written(b)):
+        return NEVER
+    return judged(b, change, bound)
+
+
+@inner
+def _set_absent(b: Board, v: int) -> None:
+    """Put visit `v` on, or take it off, the list of absent visits, as its first task says."""
+    at = b.visit[v, V_ABSENT_AT]
+    if b.task[2 * v, T_RUN] < 0:
+        if at < 0:
+            b.visit[v, V_ABSENT_AT] = b.sums[S_ABSENT]
+            b.absent[b.sums[S_ABSENT]] = v
+            b.sums[S_ABSENT] += 1
+    elif at >= 0:
+        b.sums[S_ABSENT] -= 1
+        other = b.absent[b.sums[S_ABSENT]]
+        b.absent[at] = other
+        b.visit[other, V_ABSENT_AT] = at
+        b.visit[v, V_ABSENT_AT] = NOBODY
+
+
+@inner
+def make(b: Board, change: int) -> None:
+    """The drafts become the runs; `change` is what `judged` said."""
+    for j in range(b.sums[S_OUTS]):
+        b.task[b.out[j], T_RUN] = NOBODY
+    for i in range(b.sums[S_DRAFTS]):
+        _file(b, i)
+    for j in range(b.sums[S_OUTS]):
+        _set_absent(b, b.out[j] >> 1)
+    for j in range(b.sums[S_PUTS]):
+        _set_absent(b, b.put[j, P_TASK] >> 1)
+    b.sums[S_COST] += change
+
+
+@inlined
+def _file(b: Board, i: int) -> None:
+    r, n, before = b.draft[i, C_RUN], b.draft[i, C_COUNT], NOBODY
+    b.run[r, R_FIRST] = NOBODY
+    for p in range(n):
+        t = b.line[i, D_TASK, p]
+        b.task[t, T_RUN] = r
+        b.task[t, T_BEFORE] = before
+        b.task[t, T_AFTER] = NOBODY
+        b.task[t, T_EARLY] = b.line[i, D_EARLY, p]
+        b.task[t, T_LATE] = b.line[i, D_LATE, p]
+        b.task[t, T_START] = b.line[i, D_START, p]
+        if before < 0:
+            b.run[r, R_FIRST] = t
+        else:
+            b.task[before, T_AFTER] = t
+        before = t
+    b.run[r, R_LAST] = before
+    b.run[r, R_COUNT] = n
+    b.run[r, R_COST] = b.draft[i, C_COST] + b.draft[i, C_TIMING]
+    b.run[r, R_TIMING] = b.draft[i, C_TIMING]
+    b.run[r, R_WORST] = b.draft[i, C_WORST]
+    b.run[r, R_LEAVE] = b.draft[i, C_LEAVE]
+    b.run[r, R_BACK] = b.draft[i, C_BACK]
+    b.run[r, R_WORKED] = b.draft[i, C_WORKED]
+
+
+@inner
+def forget(b: Board) -> None:
+    """The move is not made: bounds of retimed tasks go back."""
+    for j in range(b.sums[S_RETIMED] - 1, -1, -1):
+        t = b.retimed[j, 0]
+        b.task[t, T_LO] = b.retimed[j, 1]
+        b.task[t, T_HI] = b.retimed[j, 2]
+    b.sums[S_RETIMED] = 0

@@ -1,0 +1,327 @@
+"""The moves of the duties search: each says one random change around a visit; compiled. They neither judge nor make it.
+
+Each is called when nothing is said (`say_nothing`) and gives False for a move that cannot be; `forget` follows then.
+"""
+
+from __future__ import annotations
+
+from rostering.search.duties_board import (
+    C_COUNT,
+    D_TASK,
+    NEVER,
+    NOBODY,
+    P_AFTER,
+    P_BEFORE,
+    P_RUN,
+    P_TASK,
+    R_FIRST,
+    R_WORKER,
+    S_RETIMED,
+    T_AFTER,
+    T_BEFORE,
+    T_HI,
+    T_LATE,
+    T_LO,
+    T_OUT,
+    T_RUN,
+    T_START,
+    V_ANCHORED,
+    V_FIXED,
+    V_SLOTS,
+    V_SYNC_MAX,
+    V_SYNC_MIN,
+    V_WINDOW,
+    V_WINDOW_END,
+    V_WISH,
+    Board,
+)
+from rostering.search.duties_draft import (
+    open_draft,
+    put_in,
+    retime,
+    take_out,
+    take_visit_out,
+)
+from rostering.search.duties_room import first_start, last_start, picked
+from rostering.search.kernel.chance import Words, below, share
+from rostering.search.kernel.jit import inner
+
+CHAIN_MAX = 3
+
+
+@inner
+def near_task(b: Board, chance: Words, v: int) -> int:
+    """A task of a visit near to `v`, at random; NOBODY when that visit is in no run."""
+    u = b.near[v, below(chance, b.near.shape[1])]
+    t = 2 * u
+    if b.visit[u, V_SLOTS] == 2:
+        t += below(chance, 2)
+    return t if b.task[t, T_RUN] >= 0 and u != v else NOBODY
+
+
+@inner
+def _window(b: Board, chance: Words, v: int) -> int:
+    """One of visit `v`'s windows: mostly the one it is in."""
+    since, until = b.visit[v, V_WINDOW], b.visit[v, V_WINDOW_END]
+    if until - since == 1:
+        return since  # type: ignore[no-any-return]
+    if b.task[2 * v, T_RUN] >= 0 and share(chance) < 0.5:
+        for j in range(since, until):
+            if b.window[j, 0] <= b.task[2 * v, T_START] <= b.window[j, 1]:
+                return j
+    return since + below(chance, until - since)  # type: ignore[no-any-return]
+
+
+@inner
+def _want(b: Board, chance: Words, v: int, first: int, last: int) -> int:
+    """The start to ask for: mostly the present or the preferred one, sometimes any."""
+    if first > last:
+        return first
+    dice = share(chance)
+    if dice < 0.2:
+        return first + below(chance, last - first + 1)  # type: ignore[no-any-return]
+    wish = b.visit[v, V_WISH]
+    if wish != NEVER and dice < 0.8:
+        return wish  # type: ignore[no-any-return]
+    if b.task[2 * v, T_RUN] >= 0:
+        return b.task[2 * v, T_START]  # type: ignore[no-any-return]
+    return first
+
+
+@inner
+def _room_of_put(b: Board, j: int, lo: int, hi: int) -> tuple[int, int]:
+    """First and last start of the `j`-th task put in; its whole window when it stays in its run (drafting decides)."""
+    t, r = b.put[j, P_TASK], b.put[j, P_RUN]
+    if b.task[t, T_RUN] == r:
+        return lo, hi
+    first = max(lo, first_start(b, r, b.put[j, P_BEFORE], t))
+    return first, min(hi, last_start(b, r, t, b.put[j, P_AFTER]))
+
+
+@inner
+def _room_of_stay(b: Board, t: int, lo: int, hi: int) -> tuple[int, int]:
+    """First and last start of task `t` between its present neighbours."""
+    r = b.task[t, T_RUN]
+    first = max(lo, first_start(b, r, b.task[t, T_BEFORE], t))
+    return first, min(hi, last_start(b, r, t, b.task[t, T_AFTER]))
+
+
+@inner
+def _fits_single(b: Board, chance: Words, v: int) -> bool:
+    """Retime single visit `v`, put in as the first put, for its place; False when it has no start there."""
+    t, j = 2 * v, _window(b, chance, v)
+    lo, hi = b.window[j, 0], b.window[j, 1]
+    first, last = _room_of_put(b, 0, lo, hi)
+    if first > last:
+        return False
+    if b.visit[v, V_ANCHORED] == 1:
+        lo = picked(b, v, first, last, _want(b, chance, v, first, last))
+        if lo == NEVER:
+            return False
+        hi = lo
+    if b.task[t, T_LO] != lo or b.task[t, T_HI] != hi:
+        retime(b, t, lo, hi)
+    return True
+
+
+@inner
+def _fits_pair(b: Board, chance: Words, v: int, one: tuple[int, int], two: tuple[int, int]) -> bool:
+    """Retime double-up `v` to starts inside both rooms; False when there are none."""
+    least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
+    first, last = max(one[0], two[0] - most), min(one[1], two[1] - least)
+    start = picked(b, v, first, last, _want(b, chance, v, first, last))
+    if start == NEVER:
+        return False
+    second = max(two[0], start + least)
+    if b.task[2 * v, T_LO] != start or b.task[2 * v, T_HI] != start:
+        retime(b, 2 * v, start, start)
+    if b.task[2 * v + 1, T_LO] != second or b.task[2 * v + 1, T_HI] != second:
+        retime(b, 2 * v + 1, second, second)
+    return True
+
+
+@inner
+def _put_beside(b: Board, chance: Words, t: int, u: int) -> None:
+    """Task `t` goes just before or just after task `u`."""
+    before = u if share(chance) < 0.5 else b.task[u, T_BEFORE]
+    put_in(b, t, b.task[u, T_RUN], before)
+
+
+@inner
+def move_single(b: Board, chance: Words, v: int) -> bool:
+    """Single visit `v`, rostered or not, goes beside a near visit."""
+    u = near_task(b, chance, v)
+    t = 2 * v
+    if u < 0 or not b.may[t, b.run[b.task[u, T_RUN], R_WORKER]]:
+        return False
+    take_out(b, t)
+    _put_beside(b, chance, t, u)
+    return _fits_single(b, chance, v)
+
+
+@inner
+def move_half(b: Board, chance: Words, v: int) -> bool:
+    """One half of rostered double-up `v` goes beside a near visit; the other stays in its place."""
+    u = near_task(b, chance, v)
+    if u < 0:
+        return False
+    t = 2 * v + below(chance, 2)
+    w = b.run[b.task[u, T_RUN], R_WORKER]
+    if not b.may[t, w] or b.run[b.task[t ^ 1, T_RUN], R_WORKER] == w:
+        return False
+    take_out(b, t)
+    _put_beside(b, chance, t, u)
+    j = _window(b, chance, v)
+    lo, hi = b.window[j, 0], b.window[j, 1]
+    least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
+    if t & 1 == 0:
+        one, two = _room_of_put(b, 0, lo, hi), _room_of_stay(b, t ^ 1, lo + least, hi + most)
+    else:
+        one, two = _room_of_stay(b, t ^ 1, lo, hi), _room_of_put(b, 0, lo + least, hi + most)
+    return _fits_pair(b, chance, v, one, two)
+
+
+@inner
+def move_pair(b: Board, chance: Words, v: int) -> bool:
+    """Both halves of double-up `v`, rostered or not, go beside near visits."""
+    u, other = near_task(b, chance, v), near_task(b, chance, v)
+    if u < 0 or other < 0:
+        return False
+    w, x = b.run[b.task[u, T_RUN], R_WORKER], b.run[b.task[other, T_RUN], R_WORKER]
+    if w == x or not b.may[2 * v, w] or not b.may[2 * v + 1, x]:
+        return False
+    take_visit_out(b, v)
+    _put_beside(b, chance, 2 * v, u)
+    _put_beside(b, chance, 2 * v + 1, other)
+    return _put_pair(b, chance, v)
+
+
+@inner
+def _put_pair(b: Board, chance: Words, v: int) -> bool:
+    j = _window(b, chance, v)
+    lo, hi = b.window[j, 0], b.window[j, 1]
+    one = _room_of_put(b, 0, lo, hi)
+    two = _room_of_put(b, 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX])
+    return _fits_pair(b, chance, v, one, two)
+
+
+@inner
+def shift(b: Board, chance: Words, v: int) -> bool:
+    """Rostered visit `v` starts at another time, or in another window, in its place."""
+    j = _window(b, chance, v)
+    lo, hi = b.window[j, 0], b.window[j, 1]
+    one = _room_of_stay(b, 2 * v, lo, hi)
+    if b.visit[v, V_SLOTS] == 2:
+        two = _room_of_stay(b, 2 * v + 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX])
+        if not _fits_pair(b, chance, v, one, two):
+            return False
+    elif b.visit[v, V_ANCHORED] == 1:
+        start = picked(b, v, one[0], one[1], _want(b, chance, v, one[0], one[1]))
+        if start == NEVER or start == b.task[2 * v, T_LO]:
+            return False
+        retime(b, 2 * v, start, start)
+    elif one[0] <= one[1]:
+        retime(b, 2 * v, lo, hi)
+    return b.sums[S_RETIMED] != 0
+
+
+@inner
+def _may_swap(b: Board, t: int, w: int) -> bool:
+    """Whether task `t` may go to worker `w`, who has not its other half."""
+    if not b.may[t, w]:
+        return False
+    return b.visit[t >> 1, V_SLOTS] == 1 or b.run[b.task[t ^ 1, T_RUN], R_WORKER] != w  # type: ignore[no-any-return]
+
+
+@inner
+def swap(b: Board, chance: Words, v: int) -> bool:
+    """A task of rostered visit `v` and a near one of another run change places; starts that stay put stay."""
+    t = 2 * v + (below(chance, 2) if b.visit[v, V_SLOTS] == 2 else 0)
+    u = near_task(b, chance, v)
+    if u < 0 or b.task[u, T_RUN] == b.task[t, T_RUN]:
+        return False
+    r, s = b.task[t, T_RUN], b.task[u, T_RUN]
+    if not _may_swap(b, t, b.run[s, R_WORKER]) or not _may_swap(b, u, b.run[r, R_WORKER]):
+        return False
+    take_out(b, t)
+    take_out(b, u)
+    put_in(b, t, s, b.task[u, T_BEFORE])
+    put_in(b, u, r, b.task[t, T_BEFORE])
+    for j in range(2):
+        each = b.put[j, P_TASK]
+        first, last = _room_of_put(b, j, b.task[each, T_LO], b.task[each, T_HI])
+        if first > last:
+            return False
+    return True
+
+
+@inner
+def replace(b: Board, chance: Words, v: int) -> bool:
+    """Absent visit `v` takes the place of a near single visit, slot by slot, which becomes absent."""
+    slots = b.visit[v, V_SLOTS]
+    for k in range(slots):
+        u = near_task(b, chance, v)
+        if u < 0 or b.visit[u >> 1, V_FIXED] == 1 or b.visit[u >> 1, V_SLOTS] == 2 or b.task[u, T_OUT] == 1:
+            return False
+        r = b.task[u, T_RUN]
+        if not b.may[2 * v + k, b.run[r, R_WORKER]]:
+            return False
+        if k == 1 and b.run[b.put[0, P_RUN], R_WORKER] == b.run[r, R_WORKER]:
+            return False
+        take_out(b, u)
+        put_in(b, 2 * v + k, r, b.task[u, T_BEFORE])
+    if slots == 2:
+        return _put_pair(b, chance, v)
+    return _fits_single(b, chance, v)
+
+
+@inner
+def _all_may(b: Board, t: int, count: int, w: int) -> bool:
+    """Whether worker `w` may take `count` tasks from `t` on."""
+    while t >= 0 and count > 0:
+        if not _may_swap(b, t, w):
+            return False
+        t = b.task[t, T_AFTER]
+        count -= 1
+    return True
+
+
+@inner
+def _copy(b: Board, i: int, t: int, until: int, count: int) -> int:
+    """Add up to `count` tasks from `t` on, up to but not including `until`, to draft `i`; the task after them."""
+    n = b.draft[i, C_COUNT]
+    while t >= 0 and t != until and count > 0:
+        b.line[i, D_TASK, n] = t
+        n += 1
+        count -= 1
+        t = b.task[t, T_AFTER]
+    b.draft[i, C_COUNT] = n
+    return t
+
+
+@inner
+def cross(b: Board, chance: Words, v: int) -> bool:
+    """A chain of up to three tasks, or all, after `v` and one before or after a near task of another run change places."""
+    t = 2 * v + (below(chance, 2) if b.visit[v, V_SLOTS] == 2 else 0)
+    u = near_task(b, chance, v)
+    if u < 0 or b.task[u, T_RUN] == b.task[t, T_RUN]:
+        return False
+    r, s = b.task[t, T_RUN], b.task[u, T_RUN]
+    one, two = b.task[t, T_AFTER], u  # u follows t in its new run
+    before = b.task[u, T_BEFORE]
+    if first_start(b, r, t, u) > b.task[u, T_LATE]:
+        return False
+    ones = twos = NEVER
+    if share(chance) < 0.5:
+        ones, twos = below(chance, CHAIN_MAX + 1), 1 + below(chance, CHAIN_MAX)
+    elif one >= 0 and first_start(b, s, before, one) > b.task[one, T_LATE]:
+        return False
+    if not _all_may(b, one, ones, b.run[s, R_WORKER]) or not _all_may(b, two, twos, b.run[r, R_WORKER]):
+        return False
+    i, j = open_draft(b, r), open_draft(b, s)
+    _copy(b, i, b.run[r, R_FIRST], one, NEVER)
+    _copy(b, j, b.run[s, R_FIRST], two, NEVER)
+    rest_one, rest_two = _copy(b, j, one, NOBODY, ones), _copy(b, i, two, NOBODY, twos)
+    _copy(b, i, rest_one, NOBODY, NEVER)
+    _copy(b, j, rest_two, NOBODY, NEVER)
+    return True

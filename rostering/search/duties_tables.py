@@ -1,0 +1,270 @@
+"""A compiled problem as the duties search's arrays, and back as runs of stops; it searches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rostering.constraints import CONSTRAINTS
+from rostering.problem import SECONDS_PER_DAY
+from rostering.search.compiled import Compiled
+from rostering.search.duties_board import (
+    DRAFT_COLUMNS,
+    DRAFTS,
+    F_COLUMNS,
+    G_DAY,
+    G_LATE,
+    G_OFF,
+    G_ORIGIN,
+    G_TIMED,
+    G_TRAVEL,
+    G_WAITING,
+    G_WEEK,
+    G_WEEKS,
+    G_WORST,
+    LINE_COLUMNS,
+    NEVER,
+    NOBODY,
+    PAIRS_MAX,
+    PLACES_MAX,
+    PUT_COLUMNS,
+    R_DRAFT,
+    R_FIRST,
+    R_LAST,
+    R_MODE,
+    RUN_COLUMNS,
+    S_ABSENT,
+    S_BEST,
+    S_COST,
+    SUM_COLUMNS,
+    T_AFTER,
+    T_BEFORE,
+    T_PLACE,
+    T_RUN,
+    T_SERVICE,
+    TASK_COLUMNS,
+    V_ABSENT_AT,
+    V_ANCHORED,
+    V_DUE,
+    V_FIXED,
+    V_PENALTY,
+    V_PLACE,
+    V_RIVAL,
+    V_RIVAL_END,
+    V_SLOTS,
+    V_SYNC_MAX,
+    V_SYNC_MIN,
+    V_WINDOW,
+    V_WINDOW_END,
+    V_WISH,
+    VISIT_COLUMNS,
+    W_BREAK,
+    W_BREAK_AFTER,
+    W_HOURS_MAX,
+    W_LAST_BACK,
+    W_OWN,
+    W_REST,
+    W_RULED,
+    W_RUN,
+    W_RUN_END,
+    W_WEEKLY,
+    WEIGHT_COLUMNS,
+    WORKER_COLUMNS,
+    Board,
+    Bools,
+    Ints,
+)
+from rostering.search.engine import Stops
+
+NEAR_MAX = 40
+BEACON = 1 << 44
+"""How far apart rivals are put when a rule is asked what each of them closes."""
+RULES_KNOWN = frozenset({"availability", "breaks", "hours_limit", "daily_rest", "weekly_rest"})
+
+
+def rules_of(*, compiled: Compiled) -> frozenset[str]:
+    """Names of the constraints that judge a whole run or a worker's days."""
+    return frozenset(
+        rule.name
+        for rule, encoding in zip(CONSTRAINTS, compiled.encodings, strict=True)
+        if encoding.run is not None or encoding.days is not None
+    )
+
+
+def board_of(*, compiled: Compiled) -> Board:
+    """The problem with nobody going anywhere."""
+    n, tasks = len(compiled.demands), 2 * len(compiled.demands)
+    modes = sorted(compiled.problem.travel.seconds_by_mode)
+    window, rival = _windows(compiled), _rivals(compiled)
+    weight = _weights(compiled)
+    return Board(
+        visit=_visits(compiled, window, rival),
+        task=_tasks(compiled),
+        run=_runs(compiled, modes),
+        worker=_workers(compiled),
+        leg=np.stack([compiled.problem.travel.seconds_by_mode[mode] for mode in modes]),
+        may=_may(compiled),
+        soft=np.array([row[0] for row in compiled.soft_cost], dtype=np.int64).reshape(n, len(compiled.workers)),
+        near=_near(compiled),
+        window=np.array([span for spans in window for span in spans], dtype=np.int64).reshape(-1, 2),
+        rival=np.array([row for rows in rival for row in rows], dtype=np.int64).reshape(-1, 3),
+        absent=np.arange(n, dtype=np.int64),
+        line=np.zeros((DRAFTS, LINE_COLUMNS, tasks + 2), dtype=np.int64),
+        draft=np.zeros((DRAFTS, DRAFT_COLUMNS), dtype=np.int64),
+        put=np.zeros((2, PUT_COLUMNS), dtype=np.int64),
+        out=np.zeros(DRAFTS, dtype=np.int64),
+        retimed=np.zeros((DRAFTS, 3), dtype=np.int64),
+        ones=np.zeros((PLACES_MAX, F_COLUMNS), dtype=np.int64),
+        twos=np.zeros((PLACES_MAX, F_COLUMNS), dtype=np.int64),
+        pairs=np.zeros((PAIRS_MAX, 3), dtype=np.int64),
+        weight=weight,
+        sums=_sums(compiled),
+    )
+
+
+def _sums(compiled: Compiled) -> Ints:
+    sums = np.zeros(SUM_COLUMNS, dtype=np.int64)
+    sums[S_COST] = sums[S_BEST] = sum(compiled.penalty)
+    sums[S_ABSENT] = len(compiled.demands)
+    return sums
+
+
+def _weights(compiled: Compiled) -> Ints:
+    problem, weights = compiled.problem, compiled.problem.weights
+    table = np.zeros(WEIGHT_COLUMNS, dtype=np.int64)
+    table[G_TRAVEL], table[G_WAITING], table[G_OFF] = weights.travel, weights.waiting, weights.off_preferred
+    table[G_LATE], table[G_WORST] = weights.lateness, weights.lateness_worst
+    table[G_DAY], table[G_WEEK] = SECONDS_PER_DAY, 7 * SECONDS_PER_DAY
+    table[G_ORIGIN] = problem.horizon.start
+    if "weekly_rest" in rules_of(compiled=compiled):
+        table[G_WEEKS] = (problem.horizon.end - problem.horizon.start) // (7 * SECONDS_PER_DAY)
+    wished = weights.off_preferred and any(d.preferred_start is not None for d in compiled.demands)
+    due = (weights.lateness or weights.lateness_worst) and any(d.due is not None for d in compiled.demands)
+    table[G_TIMED] = int(bool(wished or due or weights.waiting))
+    return table
+
+
+def _windows(compiled: Compiled) -> list[tuple[tuple[int, int], ...]]:
+    return [spans or ((1, 0),) for spans in compiled.windows]
+
+
+def _rivals(compiled: Compiled) -> list[list[tuple[int, int, int]]]:
+    """For each visit its rivals, and how far before and after their span it may not start.
+
+    Each rule says what spans close to a visit; spans very far apart tell which of them an answer is about.
+    """
+    far = {demand.id: ((d + 1) * BEACON, (d + 1) * BEACON) for d, demand in enumerate(compiled.demands)}
+    rivals: list[list[tuple[int, int, int]]] = []
+    for d in range(len(compiled.demands)):
+        closed = compiled.blocked(d, far) if compiled.anchored[d] else []
+        rows = []
+        for since, until in closed:
+            at = round((since + until) / (2 * BEACON))
+            rows.append((at - 1, at * BEACON - since, until - at * BEACON))
+        rivals.append(rows)
+    return rivals
+
+
+def _visits(
+    compiled: Compiled, window: list[tuple[tuple[int, int], ...]], rival: list[list[tuple[int, int, int]]]
+) -> Ints:
+    table = np.zeros((len(compiled.demands), VISIT_COLUMNS), dtype=np.int64)
+    windows = rivals = 0
+    for d, demand in enumerate(compiled.demands):
+        row = table[d]
+        row[V_SLOTS], row[V_PLACE] = len(demand.slots), demand.place
+        row[V_SYNC_MIN], row[V_SYNC_MAX] = demand.sync.min_seconds, demand.sync.max_seconds
+        row[V_WISH] = NEVER if demand.preferred_start is None else demand.preferred_start
+        row[V_DUE] = NEVER if demand.due is None else demand.due
+        row[V_PENALTY], row[V_FIXED] = compiled.penalty[d], compiled.fixed[d]
+        row[V_ANCHORED], row[V_ABSENT_AT] = compiled.anchored[d], d
+        row[V_WINDOW], row[V_WINDOW_END] = windows, windows + len(window[d])
+        row[V_RIVAL], row[V_RIVAL_END] = rivals, rivals + len(rival[d])
+        windows, rivals = windows + len(window[d]), rivals + len(rival[d])
+    return table
+
+
+def _tasks(compiled: Compiled) -> Ints:
+    table = np.zeros((2 * len(compiled.demands), TASK_COLUMNS), dtype=np.int64)
+    table[:, [T_RUN, T_BEFORE, T_AFTER]] = NOBODY
+    for d, demand in enumerate(compiled.demands):
+        table[2 * d : 2 * d + 2, T_PLACE] = demand.place
+        for k, slot in enumerate(demand.slots):
+            table[2 * d + k, T_SERVICE] = slot.service_seconds
+    return table
+
+
+def _runs(compiled: Compiled, modes: list[str]) -> Ints:
+    table = np.zeros((len(compiled.duties), RUN_COLUMNS), dtype=np.int64)
+    for r, duty in enumerate(compiled.duties):
+        home = NOBODY if duty.home is None else duty.home
+        mode = modes.index(compiled.workers[duty.worker].mode)
+        table[r, : R_MODE + 1] = (duty.worker, duty.start, duty.end, home, mode)
+    table[:, [R_FIRST, R_LAST, R_DRAFT]] = NOBODY
+    return table
+
+
+def _workers(compiled: Compiled) -> Ints:
+    kept = rules_of(compiled=compiled)
+    table = np.zeros((len(compiled.workers), WORKER_COLUMNS), dtype=np.int64)
+    weeks = _weights(compiled)[G_WEEKS]
+    for w, worker in enumerate(compiled.workers):
+        mine = compiled.duties_of[w]
+        rule = worker.break_rule if "breaks" in kept else None
+        limit = worker.hours_limit_seconds if "hours_limit" in kept else None
+        row = table[w]
+        row[W_BREAK], row[W_BREAK_AFTER] = (-1, 0) if rule is None else (rule.seconds, rule.after_seconds)
+        row[W_HOURS_MAX] = NEVER if limit is None else limit
+        row[W_OWN], row[W_WEEKLY] = worker.own_time_seconds, worker.weekly_rest_seconds
+        row[W_REST] = worker.daily_rest_seconds if "daily_rest" in kept else -NEVER
+        rested = "daily_rest" in kept and worker.last_back is not None
+        row[W_LAST_BACK] = worker.last_back if rested else -NEVER
+        row[W_RUN], row[W_RUN_END] = (mine[0], mine[-1] + 1) if mine else (0, 0)
+        row[W_RULED] = int(rule is not None or limit is not None or rested or len(mine) > 1 or weeks > 0)
+    return table
+
+
+def _may(compiled: Compiled) -> Bools:
+    table = np.zeros((2 * len(compiled.demands), max(1, len(compiled.workers))), dtype=np.bool_)
+    worker_of = np.array([duty.worker for duty in compiled.duties], dtype=np.int64)
+    for d, slots in enumerate(compiled.eligible):
+        for k, duties in enumerate(slots):
+            if duties:
+                table[2 * d + k, worker_of[list(duties)]] = True
+    return table
+
+
+def _near(compiled: Compiled) -> Ints:
+    if len(compiled.demands) < 2:
+        return np.zeros((len(compiled.demands), 1), dtype=np.int64)
+    rows = [[u for u in near if u != d][:NEAR_MAX] for d, near in enumerate(compiled.near)]
+    return np.array(rows, dtype=np.int64)
+
+
+def runs_of(*, board: Board, kept: Ints) -> dict[int, Stops]:
+    """The stops of each duty that has any, of the roster in `kept` (see keep_best)."""
+    tasks = board.task.shape[0]
+    runs: dict[int, Stops] = {}
+    for r in range(board.run.shape[0]):
+        t = int(kept[tasks + r, 0])
+        stops = []
+        while t >= 0:
+            stops.append((t >> 1, t & 1, int(kept[t, 2])))
+            t = int(kept[t, 1])
+        if stops:
+            runs[r] = tuple(stops)
+    return runs
+
+
+def heat_of(*, board: Board) -> float:
+    """Points of a short journey: the mean way from a visit to its ten nearest, by the first mode, weighed."""
+    if not len(board.visit):
+        return 1.0
+    places = board.visit[:, V_PLACE]
+    near = board.near[:, :10]
+    legs = board.leg[0][places[:, None], places[near]]
+    return max(1.0, float(legs.mean()) * float(max(1, board.weight[G_TRAVEL])))
+
+
+__all__ = ["Mapping", "board_of", "heat_of", "rules_of", "runs_of"]
