@@ -6,8 +6,12 @@ One command a file, `api/commands/bench_<name>.py`, which imports what it measur
 import typer
 
 from api.commands.bench_instances import instances
+from api.commands.bench_peers import peers
+from api.commands.bench_popback import popback
 from api.commands.bench_roster import roster
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure popback beside its own bounds and baselines, in one run.")
 bench_app.command("roster")(roster)
 bench_app.command("instances")(instances)
+bench_app.command("popback")(popback)
+bench_app.command("peers")(peers)

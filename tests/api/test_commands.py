@@ -196,6 +196,7 @@ def test_every_committed_schema_is_a_schema() -> None:
     committed = sorted(SCHEMAS.glob("*.json"))
     assert [path.stem for path in committed] == [
         "bench_instances",
+        "bench_peers",
         "bench_roster",
         "broker_check",
         "chaos_alerts",
