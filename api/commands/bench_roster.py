@@ -1,7 +1,8 @@
 """`popback bench roster`: the command line of it. Not the measuring (simulations.bench.roster) and not the search."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -21,10 +22,14 @@ def roster(
         str | None,
         typer.Option(help="Then this worker rings in sick on the first day (or: any); the re-plan is measured."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the locality and of the search.")] = 1,
     clock: Annotated[
         Literal["wall", "cpu"], typer.Option(help="cpu: each process's own time (a busy machine).")
     ] = "wall",
+    sizes: Annotated[
+        str | None, typer.Option(help="Days of several sizes instead, as in 100,1000,2000 visits; a row each.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="With --sizes: draw the rows into this SVG file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Roster a simulated locality, or an instance file, and measure it beside its bounds."""
@@ -41,7 +46,21 @@ def roster(
             seed=seed,
             clock=clock,
         )
-        result = bench.run(asked=asked)
+        result = bench.run(asked=asked, say=_say) if sizes is None else _of_sizes(asked, sizes, plot)
     except (ValueError, OSError) as error:
         refuse(str(error))
     emit(result, as_json=as_json)
+
+
+def _of_sizes(asked: Any, sizes: str, plot: Path | None) -> dict[str, Any]:
+    from simulations.bench import roster_plot, roster_sizes
+
+    result = roster_sizes.run_sizes(asked=asked, sizes=roster_sizes.sizes_of(text=sizes), say=_say)
+    if plot is not None:
+        plot.write_text(roster_plot.plot(rows=result["sizes"]), encoding="utf-8")
+    return result
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -77,9 +76,8 @@ class Rostered:
 Say = Callable[[str], None]
 
 
-def run(*, asked: Asked, say: Say | None = None) -> dict[str, Any]:
-    """The keys of targets.md and some more. Raises BenchError, FormatError, OSError, ReplanError."""
-    say = say or _to_standard_error
+def run(*, asked: Asked, say: Say) -> dict[str, Any]:
+    """The keys of targets.md and some more; `say` hears how it goes. Raises BenchError, FormatError, OSError, ReplanError."""
     began = time.monotonic()
     problem, ticks, days = _problem(asked)
     compile_seconds = warm_up()
@@ -102,11 +100,6 @@ def run(*, asked: Asked, say: Say | None = None) -> dict[str, Any]:
         "peak_rss_mb": round(max(usage) / 1_024),
         "seconds": round(time.monotonic() - began, 2),
     }
-
-
-def _to_standard_error(words: str) -> None:
-    sys.stderr.write(f"{words}\n")
-    sys.stderr.flush()
 
 
 def _problem(asked: Asked) -> tuple[Problem, int, int]:
