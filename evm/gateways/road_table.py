@@ -108,7 +108,7 @@ class _Table:
         times, away = self._asked(client, sources, targets, answers.mode)
         if len(times) != len(sources) or any(len(line) != len(targets) for line in times):
             raise RoadsRefused(f"{self._url} answers fewer times than were asked for")
-        values = np.array([[np.nan if time is None else float(time) for time in line] for line in times])
+        values = np.array([[_number(time, url=self._url) for time in line] for line in times])
         if (values < 0).any():
             raise RoadsRefused(f"{self._url} answers a time below 0")
         answers.seconds[np.ix_(rows, columns)] = values
@@ -241,6 +241,15 @@ class _Valhalla:
             raise RoadsRefused(f"Valhalla refuses: {answer['error_code']}: {answer.get('error', '')}")
         lines = [[pair["time"] for pair in line] for line in answer["sources_to_targets"]]
         return lines, [None] * len(lines)
+
+
+def _number(time: object, *, url: str) -> float:
+    """A time of an answer; NaN for None, where there is no way."""
+    if time is None:
+        return float("nan")
+    if isinstance(time, bool) or not isinstance(time, int | float):
+        raise RoadsRefused(f"{url} answers a time that is no number")
+    return float(time)
 
 
 def _checked(url: str) -> str:

@@ -203,13 +203,14 @@ def _lines_of(drawn: _Drawn, *, mode: TravelMode, latitude: float) -> _Lines | N
     x, y = _flat(np.array(drawn.latitude)[mine], np.array(drawn.longitude)[mine], around=latitude)
     joined = way[:-1] == way[1:]
     metres = np.hypot(np.diff(x), np.diff(y))
-    with np.errstate(divide="ignore"):
-        forward, backward = (
-            np.where(speeds[way[:-1], side] == 0, np.inf, 0.0)
-            + np.nan_to_num(metres * 3.6 / speeds[way[:-1], side], posinf=0.0, nan=0.0)
-            for side in (0, 1)
-        )
+    forward, backward = (_legs_seconds(metres, speeds[way[:-1], side]) for side in (0, 1))
     return _Lines(node=node, joined=joined, forward=forward, backward=backward, x=x[first], y=y[first])
+
+
+def _legs_seconds(metres: Floats, kmh: Floats) -> Floats:
+    """How long each leg takes; infinite where it may not be used."""
+    shut = kmh == 0
+    return np.where(shut, np.inf, metres * 3.6 / np.where(shut, 1.0, kmh))
 
 
 def _graph(lines: _Lines, kept: Flags) -> Any:
