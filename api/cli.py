@@ -16,6 +16,7 @@ from api.commands.chaos import chaos_app
 from api.commands.database import database_app
 from api.commands.exports import export_app
 from api.commands.imports import import_app
+from api.commands.interrupts import stoppable
 from api.commands.localities import locality_app
 from api.commands.options import AsJson, BrokerKind, emit, refuse
 from api.commands.people import account_app, council_app, device_app
@@ -24,7 +25,7 @@ from api.commands.roster import roster_app
 from api.commands.serve import serve
 
 if TYPE_CHECKING:
-    from rostering.stop import Progress
+    from rostering.formats.solve_file import Incumbent
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.split(":", maxsplit=1)[0]
@@ -78,6 +79,9 @@ def solve(
     out: Annotated[
         Path | None, typer.Option(help="Where the solution goes, in the file's own format; default: NAME.solution with its suffix.")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="How many search at once; default: 2 for five seconds and more.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Solve a roster instance (published sets, VROOM JSON, CSV or JSON of visits and workers) and write its solution format."""
@@ -85,16 +89,26 @@ def solve(
     from rostering.formats.solve_file import solve_file
 
     try:
-        result = solve_file(path=file, seconds=seconds, seed=seed, out=out, progress=_show_progress)
+        with stoppable(words="stopping: the best so far is kept (Ctrl-C again to throw it away)") as stop:
+            result = solve_file(
+                path=file,
+                seconds=seconds,
+                seed=seed,
+                out=out,
+                progress=_show_progress,
+                asked=stop.is_set,
+                processes=processes,
+            )
     except (FormatError, OSError) as error:
         refuse(str(error))
+    sys.stderr.write("\n")
     emit(result, as_json=as_json)
 
 
-def _show_progress(progress: "Progress") -> None:
-    """One line, written over: iterations, the best so far, what is unfilled."""
-    best = f"best {progress.objective}, found at {progress.improved_at}"
-    sys.stderr.write(f"\r{progress.iterations} iterations, {best}, {progress.unfilled} unfilled ")
+def _show_progress(best: "Incumbent") -> None:
+    """One line, written over: seconds, the best so far, the bound below it, what is unfilled."""
+    gap = f"{best.objective:.6g}, no better than {best.bound:.6g} is possible"
+    sys.stderr.write(f"\r{best.seconds:6.1f} s, best {gap}, {best.unfilled} unfilled ")
     sys.stderr.flush()
 
 

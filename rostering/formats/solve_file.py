@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from rostering.formats.any_file import read_any
-from rostering.solver import solve
-from rostering.stop import Progress, Seconds
+from rostering.lower_bound import lower_bound
+from rostering.search.compiled import compile_problem
+from rostering.solver import Params, solve_compiled, warm_up
+from rostering.stop import AnyOf, Cancelled, Progress, Seconds
 
 MARGIN_SECONDS = 0.2
+SHOWN_EVERY_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incumbent:
+    """The best so far while a search runs: its objective and a bound below any, in the file's unit."""
+
+    seconds: float
+    iterations: int
+    objective: float
+    bound: float
+    unfilled: int
 
 
 def solve_file(
@@ -20,19 +35,34 @@ def solve_file(
     seconds: float,
     seed: int,
     out: Path | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Incumbent], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    asked: Callable[[], bool] = lambda: False,
+    processes: int | None = None,
 ) -> dict[str, object]:
     """Reads `path`, searches for about `seconds` in all, writes `out`; gives the keys that targets.md fixes and parts.
 
-    Without `out` the solution goes to NAME.solution and the format's own suffix, where the command runs. `feasible` says
-    that every slot is filled by a roster the verifier passed. Raises FormatError for a file that no format reads, OSError
-    for one that cannot be opened or written.
+    Compiling machine code is not counted in `seconds`, and is given apart. When `asked` says so the search stops and the
+    best so far is written. Without `out` the solution goes to NAME.solution and the format's own suffix, where the
+    command runs. `feasible` says that every slot is filled by a roster the verifier passed. Raises FormatError for a file
+    that no format reads, OSError for one that cannot be opened or written.
     """
     began = clock()
     file_format, instance = read_any(path=path)
-    left = max(0.0, seconds - (clock() - began) - MARGIN_SECONDS)
-    result = solve(problem=instance.problem, stop=Seconds(left, clock), seed=seed, report=progress)
+    compiled = compile_problem(problem=instance.problem)
+    params = Params(processes=processes)
+    read_seconds = clock() - began
+    warm_up(compiled=compiled, params=params)
+    searching = clock()
+    bound = file_format.published_bound(lower_bound=lower_bound(problem=instance.problem, compiled=compiled))
+    limit = Seconds(max(0.0, seconds - read_seconds - MARGIN_SECONDS), clock)
+    result = solve_compiled(
+        compiled=compiled,
+        stop=AnyOf((limit, Cancelled(asked))),
+        seed=seed,
+        params=params,
+        report=None if progress is None else _shown(progress, file_format, bound, clock),
+    )
     solution = out or default_out(path=path, file_format=file_format)
     file_format.write(path=solution, instance=instance, roster=result.roster)
     return {
@@ -42,16 +72,44 @@ def solve_file(
         "feasible": not result.roster.unfilled,
         "unfilled": len(result.roster.unfilled),
         "iterations": result.iterations,
-        "lower_bound": file_format.published_bound(lower_bound=result.lower_bound),
+        "lower_bound": bound,
         "seed": seed,
+        "stopped": asked(),
+        "compile_seconds": round(searching - began - read_seconds, 3),
         "seconds": round(clock() - began, 3),
         "solution": str(solution),
     }
 
 
+def _shown(
+    show: Callable[[Incumbent], None], file_format: ModuleType, bound: float, clock: Callable[[], float]
+) -> Callable[[Progress], None]:
+    """A search's report that shows the incumbent a few times a second."""
+    began = clock()
+    last = began - SHOWN_EVERY_SECONDS
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        now = clock()
+        if now - last < SHOWN_EVERY_SECONDS:
+            return
+        last = now
+        show(
+            Incumbent(
+                seconds=now - began,
+                iterations=progress.iterations,
+                objective=file_format.published_bound(lower_bound=progress.objective),
+                bound=bound,
+                unfilled=progress.unfilled,
+            )
+        )
+
+    return report
+
+
 def default_out(*, path: Path, file_format: ModuleType) -> Path:
     """Where a file's solution goes when nobody says: beside nothing, in the directory where the command runs."""
-    suffix = getattr(file_format, "SUFFIX", ".json")
+    suffix = getattr(file_format, "SUFFIX", ".json") or Path(path.name.removesuffix(".gz")).suffix
     name = path.name.removesuffix(".gz")
     for ending in (".json", ".txt", ".csv"):
         name = name.removesuffix(ending)

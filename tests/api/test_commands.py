@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,31 @@ def test_solve_prints_one_object_that_fits_its_committed_schema(tmp_path: Path) 
     assert result["feasible"]
     assert result["travel"] == 20
     assert result["objective"] == pytest.approx(20 / 3)
+    assert json.loads((tmp_path / "out.json").read_text())["routes"]
+
+
+def test_an_interrupted_solve_keeps_and_writes_the_best_so_far(tmp_path: Path) -> None:
+    """Broken when Ctrl-C after an hour's search throws the roster away, or leaves a process behind."""
+    file = tmp_path / "two.json.gz"
+    file.write_bytes(gzip.compress(json.dumps(INSTANCE).encode()))
+    command = [sys.executable, "-m", "api.cli", "solve", str(file), "--seconds", "600", "--out", "out.json", "--json"]
+    solving = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert solving.stderr is not None
+    seen = ""
+    while "best" not in seen:
+        seen += solving.stderr.read(1)
+    solving.send_signal(signal.SIGINT)
+    answered, said = solving.communicate(timeout=60)
+    assert solving.returncode == 0, said
+    assert "the best so far is kept" in said
+    assert json.loads(answered)["stopped"]
     assert json.loads((tmp_path / "out.json").read_text())["routes"]
 
 
