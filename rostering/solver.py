@@ -11,13 +11,15 @@ from rostering.constraint import Violation
 from rostering.explain import score, unfilled
 from rostering.lower_bound import lower_bound
 from rostering.problem import Problem
-from rostering.roster import Roster, timed_run
+from rostering.roster import MealTaken, Roster, Unfilled, timed_run
 from rostering.search.compiled import Compiled, compile_problem
 from rostering.search.engine import Answer, Engine, Stops
 from rostering.search.islands import IslandsEngine
 from rostering.search.linked import LinkedEngine
 from rostering.search.ruin import RunsEngine, state_of
 from rostering.search.segments import SegmentsEngine
+from rostering.search.unified import UnifiedEngine
+from rostering.search.unified_wishes import unified_only
 from rostering.stop import Iterations, Progress, StopRule, seconds_limit
 from rostering.verify import violations
 
@@ -47,6 +49,7 @@ def engines(*, params: Params) -> tuple[Engine, ...]:
     return (
         LinkedEngine(),
         SegmentsEngine(),
+        UnifiedEngine(),
         RunsEngine(
             ruin_mean=params.ruin_mean,
             temperature=params.temperature,
@@ -138,7 +141,7 @@ def chosen(*, compiled: Compiled, params: Params) -> Engine:
     """The engine that `params` asks for, or the first that does not refuse. Raises EngineError."""
     known = engines(params=params)
     if params.engine == "auto":
-        return next(engine for engine in known if engine.refuses(compiled=compiled) is None)
+        return _first_able(compiled, known)
     named = {engine.name: engine for engine in known}
     if params.engine not in named:
         raise EngineError(f"engine: {params.engine!r} is not one of {', '.join(named)}")
@@ -146,6 +149,17 @@ def chosen(*, compiled: Compiled, params: Params) -> Engine:
     if refused is not None:
         raise EngineError(f"engine: {params.engine!r} cannot express {refused}; ask for another, or for auto")
     return named[params.engine]
+
+
+def _first_able(compiled: Compiled, known: tuple[Engine, ...]) -> Engine:
+    only = unified_only(problem=compiled.problem)
+    if not only:
+        return next(engine for engine in known if engine.refuses(compiled=compiled) is None)
+    unified = UnifiedEngine()
+    refused = unified.refuses(compiled=compiled)
+    if refused is not None:
+        raise EngineError(f"engine: only {unified.name!r} can express {', '.join(only)}, but it cannot express {refused}")
+    return unified
 
 
 def verified(*, compiled: Compiled, answer: Answer) -> Result:
@@ -171,6 +185,7 @@ def roster_of(*, compiled: Compiled, answer: Answer) -> Roster:
             problem=compiled.problem,
             worker=compiled.workers[compiled.duties[r].worker],
             stops=[(compiled.demands[d], k, s) for d, k, s in stops],
+            meal=_meal_of(compiled, answer, r),
         )
         for r, stops in sorted(answer.runs.items())
         if stops
@@ -178,4 +193,21 @@ def roster_of(*, compiled: Compiled, answer: Answer) -> Roster:
     placed = {d for stops in answer.runs.values() for d, _, _ in stops}
     if len(placed) == len(compiled.demands):
         return Roster(runs=runs, unfilled=())
+    if answer.reasons:
+        return Roster(runs=runs, unfilled=_left_out(compiled, answer))
     return Roster(runs=runs, unfilled=unfilled(state=state_of(compiled=compiled, runs=answer.runs)))
+
+
+def _meal_of(compiled: Compiled, answer: Answer, r: int) -> MealTaken | None:
+    if r not in answer.meals:
+        return None
+    d, start, end = answer.meals[r]
+    return MealTaken(visit=compiled.demands[d].id, start=start, end=end, arrive=start)
+
+
+def _left_out(compiled: Compiled, answer: Answer) -> tuple[Unfilled, ...]:
+    return tuple(
+        Unfilled(visit=compiled.demands[d].id, slot=k, reason=reason)
+        for d, reason in sorted(answer.reasons.items())
+        for k in range(len(compiled.demands[d].slots))
+    )

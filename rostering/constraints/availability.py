@@ -1,4 +1,4 @@
-"""A worker leaves home and is back inside their shifts and outside their leave; one run never overlaps another."""
+"""A worker leaves home and is back inside their shifts (and overtime) and outside their leave; runs never overlap."""
 
 from __future__ import annotations
 
@@ -72,11 +72,13 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
 
 def _covered(worker: Worker, start: int, end: int) -> bool:
     reached = start
-    for shift in sorted(worker.shifts, key=lambda s: s.start):
-        if shift.start <= reached <= shift.end:
-            if shift.end >= end:
+    shifts = sorted(worker.shifts, key=lambda s: s.start)
+    for shift in shifts:
+        until = shift.end + (worker.overtime_seconds_max if shift is shifts[-1] else 0)
+        if shift.start <= reached <= until:
+            if until >= end:
                 return True
-            reached = shift.end
+            reached = until
     return False
 
 

@@ -1,4 +1,6 @@
-"""A two-worker visit has two different workers, or none, whose starts are together (or the agreed time apart)."""
+"""A two-worker visit has two different workers, or none, whose starts are together (or the agreed time apart).
+
+Slots that are independent may be one worker's and start whenever each can; still both are filled, or none."""
 
 from __future__ import annotations
 
@@ -28,6 +30,8 @@ def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:
             continue
         if len(placed) == 1:
             wrong.append(Violation(rule=NAME, visit=demand.id, sentence=f"visit {demand.id} has one worker of two"))
+            continue
+        if demand.sync.independent:
             continue
         (first, start), (second, second_start) = placed
         if first == second:

@@ -17,12 +17,15 @@ Stops = tuple[tuple[int, int, int], ...]
 class Answer:
     """What a search found: the stops of each duty that has any (demands in none are unfilled), and how it came to it.
 
-    `curve` is (iteration, objective in points) at each improvement.
+    `curve` is (iteration, objective in points) at each improvement. `meals` has (demand at whose place, start, end) of
+    duties that eat; `reasons` says why a demand is in no run, where the engine knows.
     """
 
     runs: Mapping[int, Stops]
     iterations: int
     curve: tuple[tuple[int, int], ...] = field(default=())
+    meals: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -1,0 +1,136 @@
+"""The engine "unified": every published wish at once, by compiled annealing over one order of all visits.
+
+Due windows at start or end, meals, overtime, idle shifts, balance, optional and independent visits. Each visit is
+started as early as the order allows; when a worker leaves and from when they eat are the search's own choices, so that
+waiting is weighed against lateness. It knows no pins, no gaps, no breaks and no rule over several days: those it refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rostering.search.compiled import Compiled
+from rostering.search.engine import Answer, Stops
+from rostering.search.kernel.chance import seeded
+from rostering.search.unified_anneal import BEST, COST, Best, anneal, rebuild, renumber
+from rostering.search.unified_decode import (
+    IMPOSSIBLE,
+    UNKNOWN,
+    drop_broken,
+    follow,
+    meals_of,
+    out_of,
+    reasons_of,
+    runs_of,
+)
+from rostering.search.unified_state import State
+from rostering.search.unified_tables import Nodes, first_state, nodes_of
+from rostering.search.unified_wishes import beyond_unified
+from rostering.stop import Progress, StopRule, share_used
+
+CHUNK_MOVES = 2_000
+RENUMBER_MOVES = 64_000
+REHEAT_MOVES = 4_000_000
+SMALL_NODES = 60
+CYCLES_SMALL = 4
+HOT = 0.006
+COLD = 0.00001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedEngine:
+    """Annealing; temperatures go from `hot` to `cold`, as shares of what the first roster costs."""
+
+    name: str = "unified"
+    hot: float = HOT
+    cold: float = COLD
+
+    def refuses(self, *, compiled: Compiled) -> str | None:
+        """Pins, gaps, breaks, hours limits, loads, hard windows alone, and several duties a worker."""
+        return beyond_unified(compiled=compiled)
+
+    def search(
+        self,
+        *,
+        compiled: Compiled,
+        stop: StopRule,
+        seed: int,
+        start: Mapping[int, Stops] | None = None,
+        report: Callable[[Progress], None] | None = None,
+    ) -> Answer:
+        """The best answer before `stop`; visits that a warm start leaves out begin as left out, if they may be."""
+        if not compiled.demands or not compiled.workers:
+            return Answer(runs={}, iterations=0, reasons=dict.fromkeys(range(len(compiled.demands)), IMPOSSIBLE))
+        nodes = nodes_of(compiled=compiled)
+        state = first_state(nodes=nodes, choose=np.random.default_rng(seed))
+        if start is not None:
+            follow(compiled=compiled, nodes=nodes, state=state, start=start)
+        return _Search(compiled, nodes, state, seed, self).run(stop, report)
+
+
+class _Search:
+    """One search: the state, the best choices so far, and where it stands."""
+
+    def __init__(self, compiled: Compiled, nodes: Nodes, state: State, seed: int, engine: UnifiedEngine) -> None:
+        self.compiled, self.nodes, self.state, self.engine = compiled, nodes, state, engine
+        self.words = seeded(seed)
+        self.best = Best(state.table.copy(), state.key.copy())
+        self.standing = np.array([rebuild(nodes.tables, state), UNKNOWN], np.int64)
+        self.scale = float(max(1, self.standing[COST] - out_of(nodes=nodes, table=state.table)[1]))
+        self.moves = self.improved_at = 0
+        self.curve: list[tuple[int, int]] = []
+
+    def run(self, stop: StopRule, report: Callable[[Progress], None] | None) -> Answer:
+        """Chunks of moves until `stop` says so, ever cooler as its share is used."""
+        while not stop(progress := self.progress()):
+            if report is not None:
+                report(progress)
+            self._chunk(min(CHUNK_MOVES, self.moves + 1), self._heat(stop, progress))
+        return self.answer()
+
+    def progress(self) -> Progress:
+        """Where it stands."""
+        best = int(self.standing[BEST])
+        return Progress(
+            iterations=self.moves,
+            objective=int(self.standing[COST]) if best == UNKNOWN else best,
+            unfilled=out_of(nodes=self.nodes, table=self.best.table)[0],
+            improved_at=self.improved_at,
+        )
+
+    def answer(self) -> Answer:
+        """The best choices as runs; without any that break no limit, the present ones less the visits that do."""
+        nodes, state = self.nodes, self.state
+        if self.standing[BEST] < UNKNOWN:
+            state.table[:], state.key[:] = self.best.table, self.best.key
+        rebuild(nodes.tables, state)
+        dropped = drop_broken(nodes=nodes, state=state)
+        return Answer(
+            runs=runs_of(compiled=self.compiled, nodes=nodes, state=state),
+            iterations=self.moves,
+            curve=tuple(self.curve),
+            meals=meals_of(compiled=self.compiled, nodes=nodes, state=state),
+            reasons=reasons_of(compiled=self.compiled, nodes=nodes, state=state, dropped=dropped),
+        )
+
+    def _heat(self, stop: StopRule, progress: Progress) -> float:
+        share = share_used(stop=stop, progress=progress)
+        if share is None:
+            share = (self.moves % REHEAT_MOVES) / REHEAT_MOVES
+        elif len(self.nodes.demand) <= SMALL_NODES and share < 1.0:
+            share = math.modf(share * CYCLES_SMALL)[0]
+        return self.scale * self.engine.hot * math.pow(self.engine.cold / self.engine.hot, share)
+
+    def _chunk(self, moves: int, heat: float) -> None:
+        before = int(self.standing[BEST])
+        anneal(self.nodes.tables, self.state, self.best, self.standing, self.words, moves, heat)
+        self.moves += moves
+        if self.standing[BEST] < before:
+            self.improved_at = self.moves
+            self.curve.append((self.moves, int(self.standing[BEST])))
+        if self.moves % RENUMBER_MOVES < moves:
+            renumber(self.state)

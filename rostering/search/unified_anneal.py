@@ -1,0 +1,156 @@
+"""Kernel of the unified search: annealing over the moves, and a state built anew from its decisions."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rostering.search.kernel.chance import Words, below, share
+from rostering.search.kernel.heap import Floats, Ints
+from rostering.search.kernel.jit import compiled
+from rostering.search.unified_moves import (
+    bring_in,
+    eat_anew,
+    exchange_tails,
+    leave_anew,
+    leave_out,
+    open_anew,
+    reassign,
+    relocate,
+    shift,
+    swap,
+)
+from rostering.search.unified_state import (
+    BROKEN,
+    EAT_FROM,
+    FIRST,
+    JOURNAL,
+    LAST,
+    LEAVE,
+    MATE,
+    NONE,
+    OUT,
+    PAIR,
+    PENALTY,
+    START,
+    TOTALS,
+    UNFILLED,
+    WHO,
+    WINDOW,
+    State,
+    Tables,
+    additive,
+    begin,
+    put_in,
+    settle,
+    touch,
+    undo,
+    worst,
+)
+
+COST, BEST, SINCE = range(3)
+
+
+class Best(NamedTuple):
+    """The decisions of the best state seen: the rows of the table that are choices, and the keys."""
+
+    table: Ints
+    key: Floats
+
+
+@compiled
+def rebuild(tables: Tables, state: State) -> int:
+    """Links, times and totals anew from the choices (keys, WHO, WINDOW, OUT, LEAVE, EAT_FROM); the cost."""
+    table = state.table
+    who = table[WHO].copy()
+    keep = (WINDOW, OUT, LEAVE, EAT_FROM)
+    for f in range(table.shape[0]):
+        if f not in keep:
+            table[f, :] = 0
+    for f in (WHO, START, FIRST, LAST):
+        table[f, :] = NONE
+    state.totals[:] = 0
+    begin(state)
+    for v in np.argsort(state.key):
+        if table[OUT, v]:
+            if tables.nodes[MATE, v] < v:
+                state.totals[UNFILLED] += tables.nodes[PENALTY, v]
+            continue
+        put_in(tables, state, 2 * v, who[2 * v])
+        if tables.nodes[PAIR, v]:
+            put_in(tables, state, 2 * v + 1, who[2 * v + 1])
+        state.counts[JOURNAL] = 0
+    for w in range(tables.workers.shape[1]):
+        touch(state, w)
+    settle(tables, state)
+    begin(state)
+    return additive(tables, state.totals) + worst(tables, state)
+
+
+@compiled
+def change(tables: Tables, state: State, words: Words, v: int) -> bool:
+    """One random move at node `v`; False when it came to nothing (the state may have to be undone)."""
+    people = tables.workers.shape[1]
+    chance = share(words)
+    if state.table[OUT, v]:
+        changed = bring_in(tables, state, words, v)
+    elif chance < 0.42:
+        changed = relocate(tables, state, words, v)
+    elif chance < 0.52:
+        changed = reassign(tables, state, words, v)
+    elif chance < 0.64:
+        changed = exchange_tails(tables, state, words, v)
+    elif chance < 0.74:
+        changed = shift(tables, state, words, v)
+    elif chance < 0.84:
+        changed = swap(tables, state, words, v)
+    elif chance < 0.92:
+        changed = leave_anew(tables, state, words, below(words, people))
+    elif chance < 0.95:
+        changed = eat_anew(tables, state, words, below(words, people))
+    elif chance < 0.97:
+        changed = open_anew(tables, state, words, v)
+    else:
+        changed = leave_out(tables, state, v)
+    return changed
+
+
+@compiled
+def anneal(
+    tables: Tables, state: State, best: Best, standing: Ints, words: Words, moves: int, temperature: float
+) -> int:
+    """`moves` random moves at one temperature; gives how many were kept. `standing` has the cost now and the best."""
+    before = np.zeros(TOTALS, np.int64)
+    kept = 0
+    nodes = len(state.key)
+    for _ in range(moves):
+        before[:] = state.totals
+        begin(state)
+        if not change(tables, state, words, below(words, nodes)):
+            undo(state, before)
+            continue
+        settle(tables, state)
+        limit = standing[COST] - temperature * math.log(1.0 - share(words))
+        cost = additive(tables, state.totals)
+        if cost < limit:
+            cost += worst(tables, state)
+        if cost >= limit:
+            undo(state, before)
+            continue
+        kept += 1
+        standing[COST] = cost
+        if cost < standing[BEST] and state.totals[BROKEN] == 0:
+            standing[BEST] = cost
+            best.table[:] = state.table
+            best.key[:] = state.key
+    return kept
+
+
+@compiled
+def renumber(state: State) -> None:
+    """Keys 1, 2, 3 and so on in the same order, so that there is room between them again."""
+    order = np.argsort(state.key)
+    for i in range(len(order)):
+        state.key[order[i]] = float(i + 1)
