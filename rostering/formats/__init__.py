@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rostering.formats import mankowska, solomon, vroom
+from rostering.formats import mankowska, plain, solomon, vroom
 
-FORMATS = (solomon, vroom, mankowska)
+FORMATS = (solomon, vroom, plain, mankowska)
