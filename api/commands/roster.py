@@ -4,7 +4,7 @@ roster_week, roster_batch) and not publishing, which a person does."""
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +26,7 @@ _MAKE_OPTIONS = frozenset({"--all-localities", "--locality", "--week", "--day"})
 roster_app = typer.Typer(cls=_MakesByDefault, no_args_is_help=True, help="Make rosters as drafts, and explain them.")
 Locality = Annotated[str | None, typer.Option(help="The locality.")]
 Provider = Annotated[str | None, typer.Option(help="The provider; needed where several have visits there.")]
+RosterId = Annotated[str, typer.Option(help="The roster's id, as popback roster list has it.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day, such as 2026-11-23.")]
 Seed = Annotated[int, typer.Option(min=0, help="Which of equally good rosters.")]
 Travel = Annotated[
@@ -98,6 +99,119 @@ def make(
     emit(answer, as_json=as_json)
     if answer.get("failed"):
         raise typer.Exit(1)
+
+
+@roster_app.command("replan")
+def replan(
+    *,
+    locality: Annotated[str, typer.Option(help="The locality.")],
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The day, such as 2026-11-23.")],
+    sick: Annotated[list[str], typer.Option(help="A worker who cannot come; again for another.")],
+    provider: Provider = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Search at most so long.")] = 3.0,
+    seed: Seed = 1,
+    travel: Travel = "great-circle",
+    data: DataDir = DEFAULT_DATA,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mend the published roster around workers who are sick: a draft, with little else changed, for a person to publish."""
+    with opened(data=data, database=database) as parts, _refusals():
+        from api.commands.roster_making import Making, roads_of
+
+        making = Making(parts, roads=roads_of(travel, data=data), seed=seed, seconds_max=seconds, iterations=None)
+        answer = making.mended(*making.where(locality, provider), day=day.date(), away=sick)
+    emit(answer, as_json=as_json)
+
+
+@roster_app.command("explain")
+def explain(
+    *,
+    roster: RosterId,
+    visit: Annotated[
+        str | None, typer.Option(help="One of its visits: why this worker, who else, or why nobody.")
+    ] = None,
+    travel: Travel = "great-circle",
+    data: DataDir = DEFAULT_DATA,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a roster is as it is: its score by rule and what is unfilled; of one visit, who else could and at what cost."""
+    with opened(data=data, database=database) as parts, _refusals(), parts.sessions() as session:
+        from api.commands.roster_making import roads_of
+        from evm.services.roster_explain import explain_roster, explain_visit
+
+        if visit is None:
+            answer = dict(explain_roster(session, roster_id=roster))
+        else:
+            roads = roads_of(travel, data=data)
+            answer = dict(explain_visit(session, roster_id=roster, visit=visit, policy=parts.policy, roads=roads))
+    emit(answer, as_json=as_json)
+
+
+@roster_app.command("list")
+def list_rosters(
+    *,
+    week: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The seven days from this one.")],
+    locality: Locality = None,
+    data: DataDir = DEFAULT_DATA,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """The rosters of seven days, drafts and published ones."""
+    with opened(data=data, database=database) as parts, parts.sessions() as session:
+        from evm.domain.ids import LocalityId
+        from evm.store import rosters
+
+        found = rosters.list_rosters(
+            session,
+            locality_id=None if locality is None else LocalityId(locality),
+            since_day=week.date(),
+            until_day=week.date() + timedelta(days=7),
+        )
+        answer = [
+            {
+                "roster": record.roster_id,
+                "locality_id": record.locality_id,
+                "provider_id": record.provider_id,
+                "day": record.day.isoformat(),
+                "version": record.version,
+                "state": record.state.value,
+                "made": record.body["made"],
+                "unfilled": record.unfilled,
+                "violations": record.violations,
+            }
+            for record in found
+        ]
+    if as_json:
+        emit({"rosters": answer}, as_json=True)
+        return
+    for each in answer:
+        typer.echo("  ".join(str(value) for value in each.values()))
+
+
+@roster_app.command("publish")
+def publish(
+    *,
+    roster: RosterId,
+    by: Annotated[str, typer.Option(help="Who publishes it: a person's account.")],
+    data: DataDir = DEFAULT_DATA,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a draft: workers are told once, and deadlines are watched."""
+    with opened(data=data, database=database) as parts, _refusals(), parts.sessions.begin() as session:
+        from evm.services import roster as service
+
+        done = service.publish(session, roster_id=roster, by=by, now=parts.clock(), policy=parts.policy)
+    answer = {
+        "roster": done.roster_id,
+        "changes": list(done.changes),
+        "devices_told": done.devices_told,
+        "popbacks_kept": list(done.popbacks_kept),
+        "popbacks_unfilled": list(done.popbacks_unfilled),
+    }
+    emit(answer, as_json=as_json)
 
 
 @contextmanager

@@ -14,12 +14,13 @@ from typing import Any
 
 from api.commands.options import refuse
 from api.parts import Parts
-from evm.domain.ids import LocalityId, ProviderId
+from evm.domain.ids import LocalityId, ProviderId, WorkerId
 from evm.gateways.road_sources import source_of
 from evm.gateways.road_times import RoadSource
 from evm.services import roster
 from evm.services.roster_batch import Batch, WeekMade, keep_result, make_weeks, places_to_roster
 from evm.services.roster_problem import Wishes
+from evm.services.roster_replan import keep_replanned, prepare_replan, replan_prepared, told
 from evm.services.roster_week import prepare_week, refuse_no_monday, task_of
 from evm.services.roster_worker import SolveFailedError, day_task_of, solve_task_apart
 from evm.store import people
@@ -28,7 +29,7 @@ from rostering.scale import Pool, ProcessPool
 from rostering.scale_cluster import ClusterPool
 from rostering.scale_week import SolveTask
 from rostering.solver import Result
-from rostering.stop import Progress
+from rostering.stop import AnyOf, Cancelled, Progress, Seconds
 
 ITERATIONS_UNBOUNDED = 10**12
 LINE_EVERY_SECONDS = 5.0
@@ -76,7 +77,7 @@ class Making:
                 wishes=self._wishes,
                 roads=self._roads,
             )
-        _warn(prepared.travel_said)
+        warn(prepared.travel_said)
         result, stopped = _solved(day_task_of(prepared, seconds_max=self._seconds_max))
         with parts.sessions.begin() as session:
             roster_id = roster.keep(session, prepared=prepared, result=result, now=parts.clock(), policy=parts.policy)
@@ -103,7 +104,7 @@ class Making:
                 wishes=self._wishes,
                 roads=self._roads,
             )
-        _warn(prepared.travel.said)
+        warn(prepared.travel.said)
         result, stopped = _solved(task_of(prepared, seconds_max=self._seconds_max))
         roster_ids, unfilled = keep_result(batch=batch, question=prepared, result=result)
         say_kept(stopped)
@@ -140,6 +141,41 @@ class Making:
             "unfilled": sum(made.unfilled for made in weeks),
             "stopped": stop.is_set(),
             "weeks": [_week(made) for made in sorted(weeks, key=lambda made: (made.locality_id, made.provider_id))],
+        }
+
+    def mended(self, locality_id: LocalityId, provider_id: ProviderId, *, day: date, away: list[str]) -> dict[str, Any]:
+        """The published roster of a day mended around workers who cannot come, kept as a draft."""
+        parts = self._parts
+        with parts.sessions() as session:
+            question = prepare_replan(
+                session,
+                locality_id=locality_id,
+                provider_id=provider_id,
+                day=day,
+                away=[WorkerId(worker) for worker in away],
+                seed=self._seed,
+                now=parts.clock(),
+                policy=parts.policy,
+                roads=self._roads,
+            )
+        warn(question.prepared.travel_said)
+        with _stoppable() as stop:
+            rule = AnyOf((Seconds(self._seconds_max or 3.0), Cancelled(stop.is_set)))
+            replanned = replan_prepared(question, stop=rule)
+        with parts.sessions.begin() as session:
+            roster_id = keep_replanned(
+                session, question=question, replanned=replanned, now=parts.clock(), policy=parts.policy
+            )
+        say_kept(stop.is_set())
+        return {
+            "locality_id": locality_id,
+            "provider_id": provider_id,
+            "day": day.isoformat(),
+            "roster": roster_id,
+            "published": question.published_id,
+            "away": sorted(question.away),
+            **told(question, replanned, policy=parts.policy),
+            "stopped": stop.is_set(),
         }
 
     def _batch(self, monday: date, *, again: bool) -> Batch:
@@ -265,7 +301,7 @@ def say_kept(stopped: bool) -> None:  # noqa: FBT001 -- one word, said where it 
         say("stopped: the best roster found so far is kept as a draft")
 
 
-def _warn(said: tuple[str, ...]) -> None:
+def warn(said: tuple[str, ...]) -> None:
     for sentence in said:
         say(sentence)
 

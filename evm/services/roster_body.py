@@ -1,12 +1,12 @@
 """A roster as plain JSON, as it is stored and shown: runs with their stops, unfilled slots with reasons, score, findings, changes.
 Not the roster library's values and not the making.
 
-Shape: `made` ("generated" or "by hand"), `seed`, `runs` [{worker, leave, back, travel_seconds, hash, stops [{visit, slot, customer,
-start, end, arrive, agreed_start, travel_seconds, waiting_seconds, popback, revision}]}], `unfilled` [{visit, slot, customer, start,
-popback, revision, reason, nearest [{worker, rule, sentence}]}], `suspended` [visit], `violations` [{rule, sentence, visit, worker}],
-`findings` [sentence], `score` {rule: points}, `objective`, `lower_bound`, `iterations`, `curve`, `pins` {visit: {workers, start}},
-`changes` [{visit, slot, was_worker, worker, was_start, start, words}]; of a week's
-making, `week` {monday, sha256, seed}. Instants are ISO 8601 in UTC."""
+Shape: `made` ("generated", "by hand", or "mended" around the workers in `away`), `seed`, `runs` [{worker, leave, back, travel_seconds,
+hash, stops [{visit, slot, customer, start, end, arrive, agreed_start, travel_seconds, waiting_seconds, popback, revision}]}], `unfilled`
+[{visit, slot, customer, start, popback, revision, reason, nearest [{worker, rule, sentence}]}], `suspended` [visit], `violations` [{rule,
+sentence, visit, worker}], `findings` [sentence], `score` {rule: points}, `objective`, `lower_bound`, `iterations`, `curve`, `pins` {visit:
+{workers, start}}, `changes` [{visit, slot, was_worker, worker, was_start, start, words}]; of a week's making, `week` {monday, sha256,
+seed}. Instants are ISO 8601 in UTC."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence

@@ -2,14 +2,14 @@
 and not the publishing (evm.services.roster)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from evm.domain.ids import LocalityId, ProviderId
+from evm.domain.ids import LocalityId, ProviderId, WorkerId
 from evm.domain.policy import Policy
 from evm.gateways.road_times import RoadSource
 from evm.services import roster_body
@@ -20,6 +20,7 @@ from evm.services.roster_travel import TravelFound, travel_by
 from evm.store import rosters
 from evm.store.rosters import RosterRecord, RosterState
 from rostering.problem import Problem
+from rostering.replan import Replanned
 from rostering.roster import Roster
 from rostering.solver import Result
 from rostering.verify import violations
@@ -35,6 +36,11 @@ class Prepared:
     seed: int
     travel_said: tuple[str, ...] = ()
     """What the office must know of the travel times: where they are not by road although that was asked for."""
+
+    @property
+    def problem_sha256(self) -> str:
+        """A digest of the whole question."""
+        return input_sha256(self.problem)
 
 
 def prepare(
@@ -97,6 +103,34 @@ def add_solved(
     )
     body |= {} if week is None else {"week": dict(week)}
     return _add_draft(session, prepared=prepared, roster=result.roster, body=body, now=now)
+
+
+def add_replanned(
+    session: Session,
+    *,
+    prepared: Prepared,
+    replanned: Replanned,
+    away: Collection[WorkerId],
+    now: datetime,
+    policy: Policy,
+) -> str:
+    """Store a mended roster as a draft; its id. What the published one broke already it may still break: each is said in the draft."""
+    body = roster_body.hand_made_body(
+        day=prepared.day,
+        problem=prepared.problem,
+        roster=replanned.roster,
+        pins={**standing_pins(prepared.day), **prepared.wishes.pins},
+        said=said_of(prepared, replanned.roster, policy=policy),
+        zone=policy.zone,
+    )
+    body |= {
+        "made": "mended",
+        "seed": prepared.seed,
+        "iterations": replanned.iterations,
+        "curve": [list(point) for point in replanned.curve],
+        "away": sorted(away),
+    }
+    return _add_draft(session, prepared=prepared, roster=replanned.roster, body=body, now=now)
 
 
 def add_hand_made(session: Session, *, prepared: Prepared, roster: Roster, now: datetime, policy: Policy) -> str:

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import time_machine
 from click.testing import Result
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
@@ -83,10 +84,11 @@ def words(database_url: str, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def run(words: list[str], town: sessionmaker[Session]) -> Run:
-    """Types a command against the town."""
+def run(words: list[str], town: sessionmaker[Session]) -> Iterator[Run]:
+    """Types a command against the town, on the Friday before its week."""
     del town
-    return lambda *given: CliRunner().invoke(app, ["roster", *map(str, given), *words])
+    with time_machine.travel(instant(12, day=MONDAY - timedelta(days=3)), tick=True):
+        yield lambda *given: CliRunner().invoke(app, ["roster", *map(str, given), *words])
 
 
 def answer(result: Result, *, exit_code: int = 0) -> Any:
@@ -264,3 +266,77 @@ def kill_when_busy(one: started, command: subprocess.Popen[str]) -> None:
     heard(command, "solving on")
     time.sleep(2)
     one.kill()
+
+
+def published(run: Run) -> str:
+    """m14's Monday, made and published; the roster's id."""
+    (roster_id,) = answer(run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "20", "--json"))["rosters"]
+    done = run("publish", "--roster", roster_id, "--by", "ana", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["roster"] == roster_id
+    return str(roster_id)
+
+
+def fits(result: Result, schema: str) -> Any:
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    jsonschema.validate(found, json.loads((SCHEMAS / f"{schema}.json").read_text()))
+    return found
+
+
+def test_the_visits_of_somebody_sick_are_given_to_others_in_a_draft(run: Run, town: sessionmaker[Session]) -> None:
+    """At eight in the morning the office needs the day mended, and to see it before anybody is told."""
+    roster_id = published(run)
+    (record,) = kept(town)
+    sick = record.body["runs"][0]["worker"]
+    theirs = {stop["visit"] for run_ in record.body["runs"] if run_["worker"] == sick for stop in run_["stops"]}
+    done = fits(run("replan", "--locality", "m14", "--day", MONDAY, "--sick", sick, "--json"), "roster_replan")
+    assert (done["published"], done["away"], done["unfilled"]) == (roster_id, [sick], [])
+    assert {change["visit"] for change in done["changed"] if change["is_of_those_away"]} == theirs
+    assert sick not in {change["becomes"]["worker"] for change in done["changed"]}
+    with town() as session:
+        draft = rosters.roster(session, roster_id=done["roster"])
+    assert draft is not None
+    assert (draft.state, draft.violations, draft.body["made"], draft.body["away"]) == (RosterState.DRAFT, 0, "mended", [sick])  # fmt: skip
+    assert sick not in {run_["worker"] for run_ in draft.body["runs"]}
+    assert run("publish", "--roster", done["roster"], "--by", "ana").exit_code == 0
+
+
+@pytest.mark.database("sqlite")
+def test_a_roster_says_why_it_is_as_it_is(run: Run) -> None:
+    """A roster nobody can question is one nobody trusts."""
+    roster_id = published(run)
+    whole = fits(run("explain", "--roster", roster_id, "--json"), "roster_explain")
+    assert (whole["state"], whole["made"], whole["unfilled"]) == ("published", "generated", [])
+    assert whole["objective"] == sum(whole["score"].values()) >= whole["lower_bound"]
+    one = fits(run("explain", "--roster", roster_id, "--visit", "m14-mon9", "--json"), "roster_explain")
+    assert len(one["workers"]) == 1
+    assert {other["workers"][0] for other in one["others"]} == {"w1", "w2", "w3"} - set(one["workers"])
+    assert all(other["points"] >= one["points"] for other in one["others"])
+
+
+@pytest.mark.database("sqlite")
+def test_rosters_are_listed_by_week(run: Run) -> None:
+    """Explaining and publishing ask for a roster's id: it must be found somewhere."""
+    roster_id = published(run)
+    listed = json.loads(run("list", "--week", MONDAY, "--locality", "m14", "--json").stdout)["rosters"]
+    assert [(each["roster"], each["state"], each["day"]) for each in listed] == [(roster_id, "published", MONDAY.isoformat())]  # fmt: skip
+    assert roster_id in run("list", "--week", MONDAY).stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("replan", "--locality", "m14", "--day", "2026-11-24", "--sick", "w1"), "No roster of m14 is published for 2026-11-24: make one instead"),
+        (("replan", "--locality", "m14", "--day", "2026-11-23", "--sick", "w9"), "w9 is not a worker of this locality; there are w1, w2, w3"),
+        (("explain", "--roster", "r0"), "There is no roster r0: popback roster list names them"),
+        (("publish", "--roster", "r0", "--by", "ana"), "There is no such roster"),
+    ],
+)  # fmt: skip
+@pytest.mark.database("sqlite")
+def test_what_cannot_be_mended_or_explained_is_said(run: Run, given: tuple[str, ...], sentence: str) -> None:
+    """Broken: a wrong day or worker would end in a traceback."""
+    published(run)
+    refused = run(*given)
+    assert refused.exit_code == 2
+    assert sentence in refused.stderr
