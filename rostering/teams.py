@@ -30,6 +30,8 @@ FILL = 0.9
 """How much of a worker's time the teams may plan: the rest is for visits that no team covers."""
 CANDIDATES_MAX = 22
 NEAREST = 4
+NEAR_WEIGHT = 3.0
+"""What a second between a customer and the worker's other stops costs a visit, in points."""
 OVERLOAD_POINTS = 0.6
 """What a second beyond a worker's time costs: a visit somebody else must do costs about what a stranger costs."""
 SWEEPS = 10
@@ -176,7 +178,7 @@ def _take(board: _Board, column: Column) -> None:
 def _best(board: _Board, customer: _Customer, c: int, overload: float) -> Column:
     """The three workers worth most to the customer as things stand, and who of them does which visit."""
     within, rows = board.within, np.concatenate([customer.first, customer.second[customer.second >= 0]])
-    gain = within.served[rows] * np.maximum(0.0, board.value - board.near[:, c])
+    gain = within.served[rows] * np.maximum(0.0, board.value - NEAR_WEIGHT * board.near[:, c])
     order = np.argsort(-gain.sum(axis=0), kind="stable")[:CANDIDATES_MAX]
     order = order[gain[:, order].any(axis=0)]
     first = _profit(board, customer.first, order, c, overload)
@@ -192,7 +194,7 @@ def _profit(board: _Board, rows: Ints, workers: Ints, c: int, overload: float) -
     buckets, load = board.bucket[rows][:, None], board.load[rows][:, None]
     used, time = board.used[workers, buckets], board.time[workers, buckets]
     beyond = np.maximum(0.0, used + load - time) - np.maximum(0.0, used - time)
-    worth = board.value - board.near[workers, c] - overload * beyond
+    worth = board.value - NEAR_WEIGHT * board.near[workers, c] - overload * beyond
     profit: Reals = np.where(board.within.served[np.ix_(rows, workers)], np.maximum(0.0, worth), 0.0)
     return profit
 
@@ -223,7 +225,7 @@ def _column(
             w = int(order[position])
             does.add(w)
             loads[w, int(board.bucket[row])] += int(board.load[row])
-            worth += board.value - float(board.near[w, c])
+            worth += board.value - NEAR_WEIGHT * float(board.near[w, c])
     return Column(
         team=tuple(sorted(does)),
         worth=round(worth),

@@ -15,11 +15,11 @@ from rostering.problem import Demand, Problem
 from rostering.roster import Roster, Run, Unfilled
 from rostering.search.compiled import compile_problem
 from rostering.search.engine import Stops
-from rostering.solver import Params, Result, RosterFaultError, chosen, verified
+from rostering.solver import Params, Result, RosterFaultError, chosen, roster_of
 from rostering.stop import Progress, StopRule
 from rostering.teams import choose_teams
 from rostering.verify import violations
-from rostering.week_days import Day, day_within, days_apart, demands_by_day
+from rostering.week_days import Day, day_within, days_apart, fresh_days
 
 TEAM_POINTS = 1_200
 
@@ -35,6 +35,15 @@ class Teams:
 NO_TEAMS = Teams()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayResult:
+    """A day's roster that passed the verifier, and how the search came to it, as in Result."""
+
+    roster: Roster
+    iterations: int
+    curve: tuple[tuple[int, int], ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class Week:
     """The days solved so far, put together. `runs` and `unfilled` are by day."""
@@ -45,7 +54,7 @@ class Week:
     iterations: int = 0
     curve: list[tuple[int, int]] = field(default_factory=list)
 
-    def keep(self, *, day: Day, result: Result) -> None:
+    def keep(self, *, day: Day, result: DayResult) -> None:
         """Take over a day's result in place of what the day had."""
         self.runs[day.number] = result.roster.runs
         self.unfilled[day.number] = (*result.roster.unfilled, *day.unfilled)
@@ -59,16 +68,21 @@ class Week:
             unfilled=tuple(slot for _, slots in sorted(self.unfilled.items()) for slot in slots),
         )
 
-    def result(self) -> Result:
-        """The week as a result, checked by the verifier. Raises RosterFaultError."""
+    def verified(self) -> Roster:
+        """The roster, once the verifier has passed it. Raises RosterFaultError."""
         roster = self.roster()
         wrong = violations(problem=self.problem, roster=roster)
         if wrong:
             raise RosterFaultError(wrong)
+        return roster
+
+    def result(self) -> Result:
+        """The verified week with its points and a bound on them. Raises RosterFaultError."""
+        roster = self.verified()
         return Result(
             roster=roster,
             objective=score(problem=self.problem, roster=roster).total,
-            lower_bound=_bound_of_days(self.problem),
+            lower_bound=sum(lower_bound(problem=day) for day in fresh_days(problem=self.problem)),
             iterations=self.iterations,
             curve=tuple(self.curve),
         )
@@ -112,8 +126,8 @@ def solve_day(
     teams: Teams = NO_TEAMS,
     start: tuple[Run, ...] = (),
     report: Callable[[Progress], None] | None = None,
-) -> Result:
-    """One day's result, searched from the runs of `start` as far as they still fit into the day."""
+) -> DayResult:
+    """One day's verified result, searched from the runs of `start` as far as they still fit into the day."""
     compiled = compile_problem(problem=with_teams(problem=day.problem, teams=teams))
     engine = chosen(compiled=compiled, params=params or Params())
     answer = engine.search(
@@ -123,7 +137,11 @@ def solve_day(
         start=_stops(day.problem, start, [(duty.worker, duty.start, duty.end) for duty in compiled.duties]) or None,
         report=report,
     )
-    return verified(compiled=compiled, answer=answer)
+    roster = roster_of(compiled=compiled, answer=answer)
+    wrong = violations(problem=day.problem, roster=roster)
+    if wrong:
+        raise RosterFaultError(wrong)
+    return DayResult(roster=roster, iterations=answer.iterations, curve=answer.curve)
 
 
 def mend_day(
@@ -184,10 +202,3 @@ def _stops(problem: Problem, runs: tuple[Run, ...], duties: list[tuple[int, int,
     whole = {d for d, slots in there.items() if slots == len(problem.demands[d].slots)}
     kept = {r: sorted((s for s in stops if s[0] in whole), key=lambda stop: stop[2]) for r, stops in made.items()}
     return {r: tuple(stops) for r, stops in kept.items() if stops}
-
-
-def _bound_of_days(problem: Problem) -> int:
-    """No week is better than all its days at their best, each with every worker fresh."""
-    return sum(
-        lower_bound(problem=replace(problem, demands=demands)) for demands in demands_by_day(problem=problem).values()
-    )

@@ -82,6 +82,20 @@ def days_apart(*, problem: Problem) -> tuple[Day, ...]:
     return tuple(apart)
 
 
+def fresh_days(*, problem: Problem) -> tuple[Problem, ...]:
+    """Each day with all shifts that begin on it and nothing of the other days: what no week's day can be better than."""
+    by_day = demands_by_day(problem=problem)
+    return tuple(
+        _day(problem, number, demands, [_fresh(worker, number) for worker in problem.workers], ()).problem
+        for number, demands in by_day.items()
+    )
+
+
+def _fresh(worker: Worker, number: int) -> Worker:
+    today = tuple(shift for shift in worker.shifts if shift.start // SECONDS_PER_DAY == number)
+    return replace(worker, shifts=today, last_back=None)
+
+
 def _day(
     problem: Problem, number: int, demands: Iterable[Demand], workers: Iterable[Worker], out: Iterable[Unfilled]
 ) -> Day:

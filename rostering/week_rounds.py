@@ -20,7 +20,7 @@ from rostering.roster import Roster
 from rostering.solver import Params, Result
 from rostering.stop import AnyOf, Cancelled, Seconds, StopRule
 from rostering.teams import choose_teams
-from rostering.week import NO_TEAMS, TEAM_POINTS, Teams, Week, mend_day, solve_day
+from rostering.week import NO_TEAMS, TEAM_POINTS, DayResult, Teams, Week, mend_day, solve_day
 from rostering.week_days import Day, days_apart
 
 Clock = Literal["wall", "cpu"]
@@ -77,22 +77,19 @@ def roster_week(
         jobs = {day.number: quick for day in days}
         order = Search(seed=seed, params=params, teams=teams, clock=clock)
         _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "first", progress)
-        first = week.result()
-        found = WeekFound(
-            result=first, teams=teams, first_seconds=time.monotonic() - began, first_unfilled=len(first.roster.unfilled)
-        )
-        left = seconds * (1 - LAST_SHARE) - (time.monotonic() - began)
-        if left <= quick or bench.was_interrupted:
-            return found
-        jobs = bench.shares(days=days, seconds=left)
-        _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "long", progress)
-        if not bench.was_interrupted:
-            _mend(week, order, seconds - (time.monotonic() - began), progress)
+        first_unfilled = len(week.verified().unfilled)
+        first_seconds = time.monotonic() - began
+        left = seconds * (1 - LAST_SHARE) - first_seconds
+        if left > quick and not bench.was_interrupted:
+            jobs = bench.shares(days=days, seconds=left)
+            _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "long", progress)
+    if not bench.was_interrupted:
+        _mend(week, order, seconds - (time.monotonic() - began), progress)
     return WeekFound(
         result=week.result(),
         teams=teams,
-        first_seconds=found.first_seconds,
-        first_unfilled=found.first_unfilled,
+        first_seconds=first_seconds,
+        first_unfilled=first_unfilled,
         day_seconds=jobs,
     )
 
@@ -129,7 +126,7 @@ class Search:
 def _keep(
     week: Week,
     days: Sequence[Day],
-    results: Iterable[tuple[int, Result]],
+    results: Iterable[tuple[int, DayResult]],
     name: str,
     progress: Callable[[Step], None] | None,
 ) -> None:
@@ -188,16 +185,16 @@ class Bench:
 
     def solve(
         self, *, days: Sequence[Day], seconds: Mapping[int, float], search: Search
-    ) -> Iterable[tuple[int, Result]]:
+    ) -> Iterable[tuple[int, DayResult]]:
         """(day, result) as they come. Ctrl-C asks the searches to end with what they have, and those to come at once."""
-        waiting: dict[Future[Result], int] = {}
+        waiting: dict[Future[DayResult], int] = {}
         for number, pool in enumerate(self._pools):
             for day in days[number :: len(self._pools)]:
                 waiting[pool.submit(_solve, day, seconds[day.number], search)] = day.number
         for future in self._done(waiting):
             yield waiting[future], future.result()
 
-    def _done(self, waiting: Iterable[Future[Result]]) -> Iterable[Future[Result]]:
+    def _done(self, waiting: Iterable[Future[DayResult]]) -> Iterable[Future[DayResult]]:
         left = set(waiting)
         while left:
             try:
@@ -224,7 +221,7 @@ def _ready() -> bool:
     return True
 
 
-def _solve(day: Day, seconds: float, search: Search) -> Result:
+def _solve(day: Day, seconds: float, search: Search) -> DayResult:
     rules: list[StopRule] = [Seconds(seconds, CLOCKS[search.clock])]
     rules += [Cancelled(end.is_set) for end in _END]
     return solve_day(day=day, stop=AnyOf(tuple(rules)), seed=search.seed, params=search.params, teams=search.teams)

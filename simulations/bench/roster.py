@@ -9,19 +9,20 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from rostering.bounds import travel_bound, unassigned_bound
 from rostering.formats.any_file import read_any
-from rostering.problem import SECONDS_PER_DAY, Demand, Problem, Shift
+from rostering.problem import SECONDS_PER_DAY, Problem
 from rostering.replan import replan
 from rostering.roster import Roster
+from rostering.search.compiled import compile_problem
 from rostering.solver import Params, solve
 from rostering.stop import AnyOf, FirstFeasible, Iterations, Seconds
 from rostering.verify import violations
-from rostering.week_days import demands_by_day
+from rostering.week_days import fresh_days
 from rostering.week_rounds import CLOCKS, Clock, Step, days_alone, roster_week
 from rostering.week_share import distinct_workers_mean, top_share, top_share_bound
 from simulations.bench.roster_locality import locality
@@ -198,9 +199,10 @@ def _bounds(problem: Problem, roster: Roster, ticks: int, days: int) -> dict[str
     unassigned = travel = 0
     lost = {slot.visit for slot in roster.unfilled}
     for one in _days(problem, days):
-        unassigned += unassigned_bound(problem=one)
+        compiled = compile_problem(problem=one)
+        unassigned += unassigned_bound(problem=one, compiled=compiled)
         left_out = sum(len(demand.slots) for demand in one.demands if demand.id in lost)
-        travel += travel_bound(problem=one, unfilled_max=left_out)
+        travel += travel_bound(problem=one, unfilled_max=left_out, compiled=compiled)
     here = _travel(roster)
     return {
         "unassigned_bound": unassigned,
@@ -209,25 +211,8 @@ def _bounds(problem: Problem, roster: Roster, ticks: int, days: int) -> dict[str
     }
 
 
-def _days(problem: Problem, days: int) -> list[Problem]:
-    """The problem's days, each with the shifts that begin on it, no matter what the other days want of the workers."""
-    if days == 1:
-        return [problem]
-    by_day = demands_by_day(problem=problem)
-    return [_day_alone(problem, number, by_day[number]) for number in by_day]
-
-
-def _day_alone(problem: Problem, number: int, demands: tuple[Demand, ...]) -> Problem:
-    begin = number * SECONDS_PER_DAY
-    workers = tuple(
-        replace(
-            worker,
-            shifts=tuple(shift for shift in worker.shifts if begin <= shift.start < begin + SECONDS_PER_DAY),
-            last_back=None,
-        )
-        for worker in problem.workers
-    )
-    return replace(problem, demands=demands, workers=workers, horizon=Shift(begin, begin + SECONDS_PER_DAY))
+def _days(problem: Problem, days: int) -> tuple[Problem, ...]:
+    return (problem,) if days == 1 else fresh_days(problem=problem)
 
 
 def _replanned(problem: Problem, roster: Roster, asked: Asked) -> dict[str, Any]:
