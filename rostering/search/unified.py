@@ -32,8 +32,8 @@ from rostering.search.unified_tables import Nodes, first_state, nodes_of
 from rostering.search.unified_wishes import beyond_unified
 from rostering.stop import Progress, StopRule, share_used
 
-CHUNK_MOVES = 2_000
-RENUMBER_MOVES = 64_000
+CHUNK_MOVES = 20_000
+RENUMBER_MOVES = 100_000
 REHEAT_MOVES = 4_000_000
 SMALL_NODES = 60
 CYCLES_SMALL = 4
@@ -78,7 +78,7 @@ class _Search:
     def __init__(self, compiled: Compiled, nodes: Nodes, state: State, seed: int, engine: UnifiedEngine) -> None:
         self.compiled, self.nodes, self.state, self.engine = compiled, nodes, state, engine
         self.words = seeded(seed)
-        self.best = Best(state.table.copy(), state.key.copy())
+        self.best = Best(state.table.copy(), state.key.copy(), state.totals.copy())
         self.standing = np.array([rebuild(nodes.tables, state), UNKNOWN], np.int64)
         self.scale = float(max(1, self.standing[COST] - out_of(nodes=nodes, table=state.table)[1]))
         self.moves = self.improved_at = 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from rostering.search.kernel.chance import Words, below, share
 from rostering.search.kernel.heap import Floats, Ints
-from rostering.search.kernel.jit import compiled
+from rostering.search.kernel.jit import compiled, entered, inner
 from rostering.search.unified_moves import (
     bring_in,
     eat_anew,
@@ -54,10 +54,11 @@ COST, BEST, SINCE = range(3)
 
 
 class Best(NamedTuple):
-    """The decisions of the best state seen: the rows of the table that are choices, and the keys."""
+    """The decisions of the best state seen: the table and the keys; and room for a move's old totals."""
 
     table: Ints
     key: Floats
+    totals: Ints
 
 
 @compiled
@@ -89,7 +90,7 @@ def rebuild(tables: Tables, state: State) -> int:
     return additive(tables, state.totals) + worst(tables, state)
 
 
-@compiled
+@inner
 def change(tables: Tables, state: State, words: Words, v: int) -> bool:
     """One random move at node `v`; False when it came to nothing (the state may have to be undone)."""
     people = tables.workers.shape[1]
@@ -117,16 +118,27 @@ def change(tables: Tables, state: State, words: Words, v: int) -> bool:
     return changed
 
 
-@compiled
+@inner
+def remember(state: State, best: Best) -> None:
+    """The best is what stands now."""
+    for i in range(len(state.key)):
+        best.key[i] = state.key[i]
+    for f in (WHO, WINDOW, OUT, LEAVE, EAT_FROM):
+        for i in range(state.table.shape[1]):
+            best.table[f, i] = state.table[f, i]
+
+
+@entered
 def anneal(
     tables: Tables, state: State, best: Best, standing: Ints, words: Words, moves: int, temperature: float
 ) -> int:
     """`moves` random moves at one temperature; gives how many were kept. `standing` has the cost now and the best."""
-    before = np.zeros(TOTALS, np.int64)
+    before = best.totals
     kept = 0
     nodes = len(state.key)
     for _ in range(moves):
-        before[:] = state.totals
+        for n in range(TOTALS):
+            before[n] = state.totals[n]
         begin(state)
         if not change(tables, state, words, below(words, nodes)):
             undo(state, before)
@@ -143,8 +155,7 @@ def anneal(
         standing[COST] = cost
         if cost < standing[BEST] and state.totals[BROKEN] == 0:
             standing[BEST] = cost
-            best.table[:] = state.table
-            best.key[:] = state.key
+            remember(state, best)
     return kept
 
 

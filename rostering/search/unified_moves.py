@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rostering.search.kernel.chance import Words, below, share
-from rostering.search.kernel.jit import compiled
+from rostering.search.kernel.jit import folded, inner
 from rostering.search.unified_state import (
     AFTER,
     AT_START,
@@ -50,20 +50,20 @@ PICKS = 8
 """How often to look for a node that is out (or in) before giving up."""
 
 
-@compiled
+@folded
 def random_task(tables: Tables, words: Words, v: int) -> int:
     """One of a node's tasks."""
     return 2 * v + (below(words, 2) if tables.nodes[PAIR, v] else 0)
 
 
-@compiled
+@folded
 def choice(tables: Tables, words: Words, t: int) -> int:
     """A worker who may do task `t`, or NONE."""
     first, end = tables.tasks[CHOICES, t], tables.tasks[CHOICES_END, t]
     return NONE if end <= first else tables.choices[first + below(words, end - first)]
 
 
-@compiled
+@inner
 def beside(state: State, words: Words, v: int, t: int) -> float:
     """A key just before or just after task `t`, between it and the task before or after it that is not of node `v`."""
     table, key = state.table, state.key
@@ -81,7 +81,7 @@ def beside(state: State, words: Words, v: int, t: int) -> float:
     return here + (beyond - here) * (0.001 + 0.998 * share(words))  # type: ignore[no-any-return]
 
 
-@compiled
+@inner
 def place(tables: Tables, state: State, v: int, where: float, w: int, w_2: int) -> None:
     """Node `v`, wherever it is, goes to these workers at this key (`w_2` for the second task of a pair)."""
     table = state.table
@@ -95,7 +95,7 @@ def place(tables: Tables, state: State, v: int, where: float, w: int, w_2: int) 
         put_in(tables, state, 2 * v + 1, w_2)
 
 
-@compiled
+@inner
 def target(tables: Tables, state: State, words: Words, v: int) -> tuple[bool, float, int, int]:
     """(found, key, worker, second worker): a place beside a neighbour of node `v`, with a partner for a pair."""
     table = state.table
@@ -129,7 +129,7 @@ def target(tables: Tables, state: State, words: Words, v: int) -> tuple[bool, fl
     return (True, where, w, other) if k == 0 else (True, where, other, w)
 
 
-@compiled
+@inner
 def relocate(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` moves beside a neighbour."""
     found, where, w, w_2 = target(tables, state, words, v)
@@ -140,7 +140,7 @@ def relocate(tables: Tables, state: State, words: Words, v: int) -> bool:
     return found
 
 
-@compiled
+@inner
 def reassign(tables: Tables, state: State, words: Words, v: int) -> bool:
     """One of node `v`'s tasks, or both crosswise, goes to another worker, near its place in the order."""
     table = state.table
@@ -162,7 +162,7 @@ def reassign(tables: Tables, state: State, words: Words, v: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def shift(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` changes places with the task before or after it on one of its runs."""
     table, key = state.table, state.key
@@ -179,7 +179,7 @@ def shift(tables: Tables, state: State, words: Words, v: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def swap(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` and a neighbour change workers and places in the order."""
     table = state.table
@@ -200,7 +200,7 @@ def swap(tables: Tables, state: State, words: Words, v: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def exchange_tails(tables: Tables, state: State, words: Words, v: int) -> bool:
     """What comes after a moment in the order changes hands between the runs of node `v` and of a neighbour."""
     table, key = state.table, state.key
@@ -232,7 +232,7 @@ def exchange_tails(tables: Tables, state: State, words: Words, v: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def can_take(tables: Tables, state: State, t: int, w: int) -> bool:
     """Whether worker `w` may do task `t` and all after it."""
     while t >= 0:
@@ -242,7 +242,7 @@ def can_take(tables: Tables, state: State, t: int, w: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def join(state: State, w: int, p: int, q: int, end: int) -> None:
     """Task `q` and what follows it, up to `end`, come after task `p` of worker `w`; `p` is the last when `q` is NONE."""
     if p < 0:
@@ -256,7 +256,7 @@ def join(state: State, w: int, p: int, q: int, end: int) -> None:
     touch(state, w)
 
 
-@compiled
+@inner
 def hand_over(tables: Tables, state: State, t: int, giver: int, taker: int) -> None:
     """Task `t` and all after it are now the taker's."""
     while t >= 0:
@@ -266,7 +266,7 @@ def hand_over(tables: Tables, state: State, t: int, giver: int, taker: int) -> N
         t = state.table[AFTER, t]
 
 
-@compiled
+@inner
 def leave_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
     """Worker `w` leaves earlier or later: with the shift, later by some of their waits, or by a little."""
     table = state.table
@@ -300,7 +300,7 @@ def leave_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def eat_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
     """Worker `w` eats at the first chance from another time on: about the end of one of their stops."""
     table = state.table
@@ -327,7 +327,7 @@ def eat_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def open_anew(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` may start from another of its windows on."""
     if tables.nodes[WINDOWS, v] < 2:
@@ -340,7 +340,7 @@ def open_anew(tables: Tables, state: State, words: Words, v: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def leave_out(tables: Tables, state: State, v: int) -> bool:
     """Node `v`'s visit is not made."""
     if not tables.nodes[OPTIONAL, v]:
@@ -355,7 +355,7 @@ def leave_out(tables: Tables, state: State, v: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def bring_in(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v`'s visit, left out so far, is made: beside neighbours."""
     found, where, w, w_2 = target(tables, state, words, v)

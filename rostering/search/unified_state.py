@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rostering.search.kernel.heap import Floats, Heap, Ints, earlier, pop, push
-from rostering.search.kernel.jit import compiled
+from rostering.search.kernel.jit import folded, inner
 
 WHO, BEFORE, AFTER, START, EATEN, LEG, WAIT, LATE, OVERDUE, WINDOW, OUT = range(11)
 FIRST, LAST, LEAVE, EAT_FROM, IDLE, OVER, MISSED, TAIL, TAIL_WAIT, WORK, EXCESS, IS_TOUCHED = range(11, 23)
@@ -68,7 +68,7 @@ JOURNAL, KEYS, TOUCHED, PENDING = range(4)
 """counts[...]: how many entries each has; lists[0] holds the workers touched, lists[1] the nodes pending."""
 
 
-@compiled
+@folded
 def put(state: State, f: int, i: int, value: int) -> None:
     """A number of the table, with the old one kept for undoing."""
     old = state.table[f, i]
@@ -81,7 +81,7 @@ def put(state: State, f: int, i: int, value: int) -> None:
         state.table[f, i] = value
 
 
-@compiled
+@folded
 def put_key(state: State, v: int, value: float) -> None:
     """A node's key, with the old one kept. The node must be in no run."""
     n = state.counts[KEYS]
@@ -91,7 +91,7 @@ def put_key(state: State, v: int, value: float) -> None:
     state.key[v] = value
 
 
-@compiled
+@folded
 def touch(state: State, w: int) -> None:
     """Remember that worker `w`'s day has to be summed up again."""
     if state.table[IS_TOUCHED, w] == 0:
@@ -100,25 +100,26 @@ def touch(state: State, w: int) -> None:
         state.counts[TOUCHED] += 1
 
 
-@compiled
+@folded
 def again(state: State, t: int) -> None:
     """Remember that task `t`'s node has to be timed again (not in the heap yet: keys may still change)."""
     state.lists[1, state.counts[PENDING]] = t >> 1
     state.counts[PENDING] += 1
 
 
-@compiled
+@inner
 def undo(state: State, totals: Ints) -> None:
     """Back to before the move: every number, every key, and the totals given."""
     for n in range(state.counts[JOURNAL] - 1, -1, -1):
         state.table[state.journal[n, 0], state.journal[n, 1]] = state.journal[n, 2]
     for n in range(state.counts[KEYS] - 1, -1, -1):
         state.key[int(state.old_key[2 * n])] = state.old_key[2 * n + 1]
-    state.totals[:] = totals
+    for n in range(TOTALS):
+        state.totals[n] = totals[n]
     begin(state)
 
 
-@compiled
+@inner
 def begin(state: State) -> None:
     """Nothing to undo, nobody touched."""
     for n in range(state.counts[TOUCHED]):
@@ -126,7 +127,7 @@ def begin(state: State) -> None:
     state.counts[:] = 0
 
 
-@compiled
+@inner
 def take_out(tables: Tables, state: State, t: int) -> None:
     """Task `t` leaves its run; the stop after it is to be timed again. Its own times stop counting."""
     table, totals = state.table, state.totals
@@ -152,7 +153,7 @@ def take_out(tables: Tables, state: State, t: int) -> None:
     touch(state, w)
 
 
-@compiled
+@inner
 def put_in(tables: Tables, state: State, t: int, w: int) -> None:
     """Task `t` goes where its node's key belongs in worker `w`'s run; it and the stop after it are to be timed."""
     table, key = state.table, state.key
@@ -177,7 +178,7 @@ def put_in(tables: Tables, state: State, t: int, w: int) -> None:
     touch(state, w)
 
 
-@compiled
+@folded
 def lateness(tables: Tables, v: int, t: int, start: int) -> tuple[int, int]:
     """(seconds late, the window that counts) of a start: the last window that opens at or before it."""
     j = 0
@@ -186,7 +187,7 @@ def lateness(tables: Tables, v: int, t: int, start: int) -> tuple[int, int]:
     return max(0, start + tables.tasks[JUDGED, t] - tables.nodes[CLOSES + 2 * (j), v]), j
 
 
-@compiled
+@folded
 def legal(tables: Tables, v: int, t: int, start: int) -> int:
     """`start`, or the opening of the next window when waiting for it costs less than being late for this one."""
     late, j = lateness(tables, v, t, start)
@@ -200,7 +201,7 @@ def legal(tables: Tables, v: int, t: int, start: int) -> int:
     return start
 
 
-@compiled
+@folded
 def arrival(tables: Tables, state: State, t: int) -> tuple[int, int, int, int]:
     """(when the worker is ready to serve task `t`, leg, EATEN, wait before the meal) after the stop before it."""
     table = state.table
@@ -232,7 +233,7 @@ def arrival(tables: Tables, state: State, t: int) -> tuple[int, int, int, int]:
     return ready, leg, 0, 0
 
 
-@compiled
+@folded
 def note(tables: Tables, state: State, t: int, start: int, ready: int, leg: int, eaten: int, waited: int) -> None:
     """The times of task `t`; the stop after it is timed again when they changed."""
     table, totals = state.table, state.totals
@@ -261,7 +262,7 @@ def note(tables: Tables, state: State, t: int, start: int, ready: int, leg: int,
     put(state, OVERDUE, t, broken)
 
 
-@compiled
+@inner
 def time_node(tables: Tables, state: State, v: int) -> None:
     """The earliest starts of a node's tasks after the stops before them; a pair waits for its later half."""
     t = 2 * v
@@ -278,7 +279,7 @@ def time_node(tables: Tables, state: State, v: int) -> None:
     note(tables, state, t + 1, start_2, ready_2, leg_2, eaten_2, waited_2)
 
 
-@compiled
+@inner
 def sum_up(tables: Tables, state: State, w: int) -> None:
     """The end of worker `w`'s day: a meal not yet eaten, the way back, overtime and idleness."""
     table, totals = state.table, state.totals
@@ -323,7 +324,7 @@ def sum_up(tables: Tables, state: State, w: int) -> None:
     put(state, WORK, w, work)
 
 
-@compiled
+@inner
 def settle(tables: Tables, state: State) -> None:
     """Times everything that a change touched, in the order of keys, then the days of the workers concerned."""
     for n in range(state.counts[PENDING]):
@@ -336,7 +337,7 @@ def settle(tables: Tables, state: State) -> None:
         sum_up(tables, state, state.lists[0, n])
 
 
-@compiled
+@folded
 def additive(tables: Tables, totals: Ints) -> int:
     """The part of the cost that is a sum over tasks and workers."""
     weights = tables.weights
@@ -352,7 +353,7 @@ def additive(tables: Tables, totals: Ints) -> int:
     )
 
 
-@compiled
+@inner
 def worst(tables: Tables, state: State) -> int:
     """The part of the cost that looks at everyone: the longest idle time, latest start, longest wait, and balance."""
     table, weights = state.table, tables.weights
