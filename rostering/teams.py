@@ -31,7 +31,7 @@ FILL = 0.9
 CANDIDATES_MAX = 22
 NEAREST = 4
 NEAR_WEIGHT = 3.0
-"""What a second between a customer and the worker's other stops costs a visit, in points."""
+"""What a second between a customer and the worker's other stops, beyond the nearest worker's, costs a visit, in points."""
 OVERLOAD_POINTS = 0.6
 """What a second beyond a worker's time costs: a visit somebody else must do costs about what a stranger costs."""
 SWEEPS = 10
@@ -83,7 +83,7 @@ def choose_teams(
             seen[c][column] = None
             chosen[c] = column
             _take(board, column)
-        board.near = _nearness(rostered, customers, [column for column in chosen if column])
+        board.near = _excess(_nearness(rostered, customers, [column for column in chosen if column]))
     picked = pick(
         columns=[tuple(columns) for columns in seen],
         hint=[list(columns).index(column) for columns, column in zip(seen, chosen, strict=True) if column],
@@ -141,7 +141,7 @@ def _board(problem: Problem, within: Reach, customers: Sequence[_Customer], poin
         load=within.service + leg // 2,
         bucket=np.clip((within.middle - origin) // BUCKET_SECONDS, 0, buckets - 1),
         time=time,
-        near=near,
+        near=_excess(near),
         value=float(points),
         used=np.zeros_like(time),
     )
@@ -162,6 +162,12 @@ def _nearness(problem: Problem, customers: Sequence[_Customer], chosen: Sequence
             legs = np.sort(problem.travel.seconds_by_mode[worker.mode][np.ix_(stops, places)], axis=0)
             near[w] = legs[:NEAREST].mean(axis=0)
     return near
+
+
+def _excess(near: Reals) -> Reals:
+    """How much further than the nearest worker each is: somebody has to come, so only the rest is the team's doing."""
+    excess: Reals = near - near.min(axis=0)
+    return excess
 
 
 def _release(board: _Board, column: Column | None) -> None:
