@@ -19,7 +19,7 @@ from simulations.bench.popback_exhaustive import Exhaustive
 from .factories import HOUR, MINUTE, demand, double, locality_day, problem, problems, worker
 from .test_constraints import run_of
 
-LAWS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+LAWS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def published(given_problem: Problem) -> Roster:
