@@ -11,6 +11,7 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -29,6 +30,16 @@ Work = Callable[[Any, Asked], Any]
 def never() -> bool:
     """Nobody asks."""
     return False
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Processes begun in here never see Ctrl-C, not even while they start: it is for the one who began them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +132,8 @@ class ProcessPool:
                 return
             ours, theirs = self._context.Pipe(duplex=False)
             process = self._context.Process(target=_child, args=(theirs, self._stop, work, task.value), daemon=True)
-            process.start()
+            with uninterrupted():
+                process.start()
             theirs.close()
             self._running[ours] = _Running(task=task, tries=tries + 1, process=process)
 
@@ -145,7 +157,6 @@ class ProcessPool:
 
 def _child(answers: Connection, stop: Event, work: Work, value: Any) -> None:
     """A process's whole life: one task. Ctrl-C is for the parent, which asks by `stop`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers.send(outcome(work=work, value=value, asked=stop.is_set))
     answers.close()
 

@@ -2,7 +2,6 @@
 and what was found kept. Not the roster's storing (evm.services.roster.keep)."""
 
 import multiprocessing
-import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from multiprocessing.synchronize import Event
 from typing import Final
 
 from evm.services.roster_drafts import Prepared
+from rostering.scale import uninterrupted
 from rostering.scale_week import SolveTask, solve_reporting
 from rostering.solver import Result
 from rostering.stop import Progress
@@ -60,7 +60,8 @@ def solve_task_apart(
     ours, theirs = context.Pipe(duplex=False)
     stop = context.Event()
     process = context.Process(target=_work, args=(theirs, stop, task), daemon=True)
-    process.start()
+    with uninterrupted():
+        process.start()
     theirs.close()
     try:
         return _await(ours, stop, progress or _nothing, cancelled or _never)
@@ -92,7 +93,6 @@ def _await(
 def _work(answers: Connection, stop: Event, task: SolveTask) -> None:
     """The worker process: sends Progress now and then, and at last the Result or, as text, why there is none. Ctrl-C is for the parent,
     which asks by `stop`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     said_at = time.monotonic()
 
     def report(progress: Progress) -> None:

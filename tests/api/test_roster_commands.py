@@ -231,6 +231,23 @@ def test_ctrl_c_keeps_the_best_roster_found_so_far(town: sessionmaker[Session], 
 
 @pytest.mark.slow
 @pytest.mark.database("sqlite")
+def test_ctrl_c_keeps_what_every_locality_has_found(town: sessionmaker[Session], words: list[str]) -> None:
+    """Stopping a long run must not throw away the weeks it was in the middle of."""
+    given = ("--all-localities", "--week", MONDAY.isoformat(), "--seconds", "600", "--processes", "2", "--json")
+    command = typed(words, *given)
+    heard(command, "solving on")
+    time.sleep(1)
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate(timeout=120)
+    assert command.returncode == 0, err
+    made = json.loads(out)
+    assert (made["made"], made["failed"], made["stopped"]) == (2, 0, True), err
+    assert "2 of 3 are made and saved; the same command goes on with the rest" in err
+    assert len(kept(town)) == 14
+
+
+@pytest.mark.slow
+@pytest.mark.database("sqlite")
 def test_a_killed_command_goes_on_where_it_was(town: sessionmaker[Session], words: list[str]) -> None:
     """A night's work must not begin again because a machine was restarted."""
     given = ("--all-localities", "--week", MONDAY.isoformat(), "--seconds", "1.5", "--processes", "1", "--json")
