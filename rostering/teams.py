@@ -31,8 +31,8 @@ FILL = 0.9
 CANDIDATES_MAX = 22
 NEAREST = 4
 NEAR_WEIGHT = 3.0
-"""What a second between a customer and the worker's other stops, beyond the nearest worker's, costs a visit, in points."""
-OVERLOAD_POINTS = 0.6
+"""What a second between a customer and the worker's other stops, beyond the nearest worker's, costs a visit, in seconds."""
+OVERLOAD_WEIGHT = 0.6
 """What a second beyond a worker's time costs: a visit somebody else must do costs about what a stranger costs."""
 SWEEPS = 10
 
@@ -61,9 +61,16 @@ class _Board:
 
 
 def choose_teams(
-    *, problem: Problem, days: Sequence[Day], seed: int, points: int, effort_seconds: float = 0.0, sweeps: int = SWEEPS
+    *,
+    problem: Problem,
+    days: Sequence[Day],
+    seed: int,
+    stranger_seconds: int,
+    effort_seconds: float = 0.0,
+    sweeps: int = SWEEPS,
 ) -> dict[str, frozenset[str]]:
-    """For each customer the ids of at most three workers. `points` is what a visit by another worker costs.
+    """For each customer the ids of at most three workers. A visit by another worker costs
+    as much as `stranger_seconds` of travel.
 
     Repeatable for a seed: `effort_seconds` is CP-SAT's deterministic time (0: the last turn's choice).
     """
@@ -72,14 +79,14 @@ def choose_teams(
     customers = _customers(problem, within)
     if not customers or not problem.workers:
         return {}
-    board = _board(rostered, within, customers, points)
+    board = _board(rostered, within, customers, stranger_seconds)
     rng = random.Random(seed)
     seen: list[dict[Column, None]] = [{} for _ in customers]
     chosen: list[Column | None] = [None] * len(customers)
     for sweep in range(sweeps):
         for c in rng.sample(range(len(customers)), len(customers)):
             _release(board, chosen[c])
-            column = _best(board, customers[c], c, OVERLOAD_POINTS * (sweep + 1) / sweeps)
+            column = _best(board, customers[c], c, OVERLOAD_WEIGHT * (sweep + 1) / sweeps)
             seen[c][column] = None
             chosen[c] = column
             _take(board, column)
@@ -88,7 +95,7 @@ def choose_teams(
         columns=[tuple(columns) for columns in seen],
         hint=[list(columns).index(column) for columns, column in zip(seen, chosen, strict=True) if column],
         time=board.time,
-        overload_points=OVERLOAD_POINTS,
+        overload_weight=OVERLOAD_WEIGHT,
         seed=seed,
         effort_seconds=effort_seconds,
     )
@@ -123,7 +130,7 @@ def _customers(problem: Problem, within: Reach) -> list[_Customer]:
     ]
 
 
-def _board(problem: Problem, within: Reach, customers: Sequence[_Customer], points: int) -> _Board:
+def _board(problem: Problem, within: Reach, customers: Sequence[_Customer], stranger_seconds: int) -> _Board:
     origin = problem.horizon.start
     buckets = -(-(problem.horizon.end - origin) // BUCKET_SECONDS) + 1
     time = np.zeros((len(problem.workers), buckets), dtype=np.float64)
@@ -142,7 +149,7 @@ def _board(problem: Problem, within: Reach, customers: Sequence[_Customer], poin
         bucket=np.clip((within.middle - origin) // BUCKET_SECONDS, 0, buckets - 1),
         time=time,
         near=_excess(near),
-        value=float(points),
+        value=float(stranger_seconds),
         used=np.zeros_like(time),
     )
 

@@ -16,7 +16,7 @@ UNIT_SECONDS = 60
 
 
 class Column(NamedTuple):
-    """A team for one customer: workers, what it is worth in points, and what it takes: (worker, bucket, seconds)."""
+    """A team for one customer: workers, what it is worth in seconds of travel, and what it takes: (worker, bucket, seconds)."""
 
     team: tuple[int, ...]
     worth: int
@@ -28,11 +28,11 @@ def pick(
     columns: Sequence[Sequence[Column]],
     hint: Sequence[int],
     time: np.ndarray[Any, np.dtype[np.float64]],
-    overload_points: float,
+    overload_weight: float,
     seed: int,
     effort_seconds: float,
 ) -> list[Column]:
-    """One column a customer: worth the most after `overload_points` for each second beyond `time[worker, bucket]`.
+    """One column a customer: worth the most after `overload_weight` for each second beyond `time[worker, bucket]`.
 
     `hint[c]` is the column to begin from, and the answer when CP-SAT finds none within its deterministic time.
     """
@@ -50,7 +50,7 @@ def pick(
                 loads[w, bucket].append((taken, -(-seconds // UNIT_SECONDS)))
     worths = [column.worth for mine in columns for column in mine]
     beyond = _beyond(model, loads, time)
-    costs = [-round(overload_points * UNIT_SECONDS)] * len(beyond)
+    costs = [-round(overload_weight * UNIT_SECONDS)] * len(beyond)
     terms = [*(taken for variables in takes for taken in variables), *beyond]
     model.maximize(cp_model.LinearExpr.weighted_sum(terms, [*worths, *costs]))
     solver = cp_model.CpSolver()

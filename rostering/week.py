@@ -6,7 +6,7 @@ One process after another; `week_rounds` does the same in several at once and wi
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rostering.explain import score
@@ -21,15 +21,15 @@ from rostering.teams import choose_teams
 from rostering.verify import violations
 from rostering.week_days import Day, day_within, days_apart, fresh_days
 
-TEAM_POINTS = 1_200
+STRANGER_SECONDS = 1_200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teams:
-    """The workers whom each customer should see, by customer; `points` is what a visit by anybody else costs."""
+    """The workers whom each customer should see, by customer; a visit by anybody else costs as much as `seconds` of travel."""
 
     workers: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    points: int = TEAM_POINTS
+    seconds: int = STRANGER_SECONDS
 
 
 NO_TEAMS = Teams()
@@ -94,19 +94,19 @@ def solve_week(
     stop_for_day: Callable[[int], StopRule],
     seed: int,
     params: Params | None = None,
-    points: int = TEAM_POINTS,
+    stranger_seconds: int = STRANGER_SECONDS,
     report: Callable[[Progress], None] | None = None,
 ) -> Result:
     """One roster for all days of the problem, by days; `stop_for_day(day)` gives each search of a day its own stop rule.
 
     Hours limits hold over the whole horizon, daily and weekly rest and a customer's gaps between days. Days that leave
     visits unfilled are searched once more, given what the others left over. A worker who is not of the customer's team
-    (`teams`) costs `points` a visit in the search; 0 does without teams. Raises RosterFaultError when the whole does
+    (`teams`) costs `stranger_seconds` of travel a visit in the search; 0 does without teams. Raises RosterFaultError when the whole does
     not pass the verifier. Iterations and curve are of all searches in turn; repeatable as `solve` is.
     """
     week, days, teams = Week(problem=problem), days_apart(problem=problem), NO_TEAMS
-    if points and len(days) > 1:
-        teams = Teams(workers=choose_teams(problem=problem, days=days, seed=seed, points=points), points=points)
+    if stranger_seconds and len(days) > 1:
+        teams = teams_for(problem=problem, days=days, seed=seed, stranger_seconds=stranger_seconds)
     for day in days:
         result = solve_day(day=day, stop=stop_for_day(day.number), seed=seed, params=params, teams=teams, report=report)
         week.keep(day=day, result=result)
@@ -115,6 +115,16 @@ def solve_week(
             week=week, number=number, stop=stop_for_day(number), seed=seed, params=params, teams=teams, report=report
         )
     return week.result()
+
+
+def teams_for(
+    *, problem: Problem, days: Sequence[Day], seed: int, stranger_seconds: int, effort_seconds: float = 0.0
+) -> Teams:
+    """The teams for a week whose days are known, as `choose_teams` finds them."""
+    workers = choose_teams(
+        problem=problem, days=days, seed=seed, stranger_seconds=stranger_seconds, effort_seconds=effort_seconds
+    )
+    return Teams(workers=workers, seconds=stranger_seconds)
 
 
 def solve_day(
@@ -175,7 +185,8 @@ def with_teams(*, problem: Problem, teams: Teams) -> Problem:
         team = teams.workers.get(demand.customer)
         return replace(demand, preferred_workers=team) if team and not demand.preferred_workers else demand
 
-    weights = replace(problem.weights, not_preferred=max(problem.weights.not_preferred, teams.points))
+    points = teams.seconds * max(1, problem.weights.travel)
+    weights = replace(problem.weights, not_preferred=max(problem.weights.not_preferred, points))
     return replace(problem, demands=tuple(preferring(demand) for demand in problem.demands), weights=weights)
 
 

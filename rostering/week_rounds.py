@@ -19,8 +19,7 @@ from rostering.problem import Problem
 from rostering.roster import Roster
 from rostering.solver import Params, Result
 from rostering.stop import AnyOf, Cancelled, Seconds, StopRule
-from rostering.teams import choose_teams
-from rostering.week import NO_TEAMS, TEAM_POINTS, DayResult, Teams, Week, mend_day, solve_day
+from rostering.week import NO_TEAMS, STRANGER_SECONDS, DayResult, Teams, Week, mend_day, solve_day, teams_for
 from rostering.week_days import Day, days_apart
 
 Clock = Literal["wall", "cpu"]
@@ -57,12 +56,13 @@ def roster_week(
     seconds: float,
     seed: int,
     processes: int = 2,
-    points: int = TEAM_POINTS,
+    stranger_seconds: int = STRANGER_SECONDS,
     params: Params | None = None,
     clock: Clock = "wall",
     progress: Callable[[Step], None] | None = None,
 ) -> WeekFound:
-    """A verified roster of all days in about `seconds`; `points` (0: none) is what a worker out of the team costs a visit.
+    """A verified roster of all days in about `seconds`; `stranger_seconds` (0: no teams) is what a worker out of the
+    team costs a visit, as travel.
 
     The time is of the wall; within it each search counts by `clock` ("cpu" where a machine is shared). Ctrl-C ends the
     searches and keeps their best, once every day has one. Raises RosterFaultError as `solve` does.
@@ -71,8 +71,8 @@ def roster_week(
     week, days = Week(problem=problem), days_apart(problem=problem)
     with Bench(processes=processes) as bench:
         teams = NO_TEAMS
-        if points and len(days) > 1:
-            teams = Teams(workers=choose_teams(problem=problem, days=days, seed=seed, points=points), points=points)
+        if stranger_seconds and len(days) > 1:
+            teams = teams_for(problem=problem, days=days, seed=seed, stranger_seconds=stranger_seconds)
         quick = min(max(seconds * FIRST_SHARE, FIRST_SECONDS[0]), FIRST_SECONDS[1])
         jobs = {day.number: quick for day in days}
         order = Search(seed=seed, params=params, teams=teams, clock=clock)

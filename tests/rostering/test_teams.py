@@ -30,9 +30,9 @@ def on(days: tuple[int, ...], start: float = 7, end: float = 20) -> tuple[Shift,
 
 
 def teams_of(given_problem, **changes) -> dict[str, frozenset[str]]:
-    """The teams of a problem, at 1,200 points a stranger."""
+    """The teams of a problem, at 1,200 seconds a stranger."""
     days = days_apart(problem=given_problem)
-    return choose_teams(problem=given_problem, days=days, seed=1, points=1_200, **changes)
+    return choose_teams(problem=given_problem, days=days, seed=1, stranger_seconds=1_200, **changes)
 
 
 def test_a_team_covers_the_days_off_of_its_members():
@@ -70,16 +70,16 @@ def test_cp_sat_takes_the_dearer_team_where_the_better_one_is_over_its_time():
     other = Column(team=(1,), worth=90, loads=((1, 0, 3_600),))
     time = np.array([[3_600.0], [3_600.0]])
     columns = [(best, other), (best, other)]
-    picked = pick(columns=columns, hint=[0, 0], time=time, overload_points=0.6, seed=1, effort_seconds=1.0)
+    picked = pick(columns=columns, hint=[0, 0], time=time, overload_weight=0.6, seed=1, effort_seconds=1.0)
     assert sorted(column.team for column in picked) == [(0,), (1,)]
-    assert pick(columns=columns, hint=[0, 0], time=time, overload_points=0.6, seed=1, effort_seconds=0) == [best, best]
+    assert pick(columns=columns, hint=[0, 0], time=time, overload_weight=0.6, seed=1, effort_seconds=0) == [best, best]
 
 
 def test_teams_are_preferred_only_by_visits_that_prefer_nobody():
     """A customer's own wish lost to a team that the week thought up."""
     own = demand("own", 9, customer="one", preferred_workers=frozenset({"x"}))
     given_problem = problem([own, demand("any", 12, customer="one")], [worker("x"), worker("y")])
-    wished = with_teams(problem=given_problem, teams=Teams(workers={"one": frozenset({"y"})}, points=900))
+    wished = with_teams(problem=given_problem, teams=Teams(workers={"one": frozenset({"y"})}, seconds=900))
     assert [visit.preferred_workers for visit in wished.demands] == [{"x"}, {"y"}]
     assert wished.weights.not_preferred == 900
 
@@ -95,10 +95,10 @@ def test_a_week_with_teams_shows_a_customer_fewer_faces():
                 stop_for_day=lambda _: Iterations(20),
                 seed=1,
                 params=Params(effort_seconds=0),
-                points=points,
+                stranger_seconds=seconds,
             ).roster,
         )
-        for points in (0, 1_200)
+        for seconds in (0, 1_200)
     ]
     assert shares[1] > shares[0] + 0.1, shares
     assert shares[1] <= top_share_bound(problem=given_problem)
