@@ -24,7 +24,7 @@ class Slots:
     """N slots by R duties. `demand`, `number`, `place`, `service` are of the slot.
 
     `able[n, r]`: the worker of the duty may take it and can be there and back in time, between the starts
-    `earliest[n, r]` and `latest[n, r]` (NEVER and -NEVER where not able). `mode`, `worker` are of the duty; `out`,
+    `earliest[n, r]` and `latest[n, r]` (NEVER and -NEVER where not able), by whatever way. `mode`, `worker` are of the duty; `out`,
     `back` [n, r] the travel from the duty's home and to where it ends (0 where journeys from home do not count).
     """
 
@@ -74,11 +74,14 @@ def slots_of(*, compiled: Compiled) -> Slots:
     workers = [compiled.workers[duty.worker] for duty in duties]
     mode = tuple(worker.mode for worker in workers)
     out, back = _home_legs(compiled, place, mode)
+    soonest, home_soonest = _quickest(compiled, place, service, mode)
     begin = np.array([duty.start for duty in duties], dtype=np.int64)
     end = np.array(
         [duty.end + worker.overtime_seconds_max for duty, worker in zip(duties, workers, strict=True)], dtype=np.int64
     )
-    earliest, latest = _starts(compiled, pairs, begin[None, :] + out, end[None, :] - back - service[:, None])
+    earliest, latest = _starts(
+        compiled, pairs, begin[None, :] + soonest, end[None, :] - home_soonest - service[:, None]
+    )
     able = eligible & (earliest <= latest)
     return Slots(
         demand=np.array([d for d, _ in pairs], dtype=np.int64),
@@ -109,6 +112,49 @@ def _home_legs(compiled: Compiled, place: Ints, mode: tuple[str, ...]) -> tuple[
         if worker.home is not None and worker.last_place is not None:
             back[:, r] = matrix[place, worker.last_place]
     return out, back
+
+
+def _quickest(compiled: Compiled, place: Ints, service: Ints, mode: tuple[str, ...]) -> tuple[Ints, Ints]:
+    """Least time from leaving home to each slot, and from its end to the end of the day, by way of others if quicker.
+
+    Travel need not be metric: the way through another visit, with its service, may be shorter than the direct one.
+    """
+    spots, at = np.unique(place, return_inverse=True)
+    brief = np.full(len(spots), TIME_MAX, dtype=np.int64)
+    np.minimum.at(brief, at, service)
+    out = np.zeros((len(place), len(mode)), dtype=np.int64)
+    back = np.zeros_like(out)
+    known: dict[tuple[str, int, bool], Ints] = {}
+    tables: dict[tuple[str, bool], Ints] = {}
+    for r, duty in enumerate(compiled.duties):
+        worker = compiled.workers[duty.worker]
+        for side, end, forth in ((out, worker.home, True), (back, worker.last_place, False)):
+            if worker.home is None or end is None or not len(spots):
+                continue
+            key = (mode[r], end, forth)
+            if key not in known:
+                matrix = compiled.problem.travel.seconds_by_mode[mode[r]]
+                matrix = matrix if forth else matrix.T
+                if (mode[r], forth) not in tables:
+                    tables[mode[r], forth] = matrix[np.ix_(spots, spots)]
+                known[key] = _by_way(matrix[end, spots], tables[mode[r], forth], brief)
+            side[:, r] = known[key][at]
+    return out, back
+
+
+def _by_way(direct: Ints, between: Ints, brief: Ints) -> Ints:
+    """Shortest times to each spot, given the direct ones, where passing through a spot takes its `brief` service."""
+    times = direct.copy()
+    while True:
+        leave = times + brief
+        late = np.flatnonzero(times > leave.min())
+        early = np.flatnonzero(leave < times.max())
+        if not len(late) or not len(early):
+            return times
+        quicker = np.minimum(times[late], (leave[early, None] + between[np.ix_(early, late)]).min(axis=0))
+        if (quicker == times[late]).all():
+            return times
+        times[late] = quicker
 
 
 def _starts(compiled: Compiled, pairs: list[tuple[int, int]], ready: Ints, limit: Ints) -> tuple[Ints, Ints]:

@@ -1,0 +1,89 @@
+"""OR-Tools CP-SAT over a few runs at once: the best way to share out and order their visits, all else left as it is.
+
+With every duty of a small problem it proves the best roster there is. It finds patterns that no single order of all
+visits expresses (the second half of one sequence before the first half of another, both ways round). It knows no
+rules over a whole run (breaks, hours, gaps): `refuses` says so, and the caller verifies what it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ortools.sat.python import cp_model
+
+from rostering.bounds_slots import slots_of
+from rostering.search.compiled import Compiled
+from rostering.search.engine import Answer, Stops
+from rostering.search.exact_model import Model, build, runs_of
+
+VISITS_MAX = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """The best answer found, its points, a bound on the points of any answer, and whether the two meet."""
+
+    answer: Answer
+    objective: int
+    bound: int
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether no answer is better."""
+        return self.objective <= self.bound
+
+
+def refuses(*, compiled: Compiled) -> str | None:
+    """What of the problem the model cannot express, as a short reason; None when it can prove it."""
+    problem, weights, demands = compiled.problem, compiled.problem.weights, compiled.demands
+    workers, customers = problem.workers, {demand.customer for demand in demands}
+    reasons = (
+        ("several duties a worker", any(len(duties) > 1 for duties in compiled.duties_of)),
+        ("breaks and hours limits", any(w.break_rule or w.hours_limit_seconds is not None for w in workers)),
+        ("meals and capacity", any(w.meal or w.capacity is not None for w in workers)),
+        ("overtime", any(w.overtime_seconds_max for w in workers)),
+        ("another end of the day than home", any(w.finish is not None or w.leaves_at_shift_start for w in workers)),
+        ("gaps between visits", len(customers) < len(demands) and any(d.gap_seconds for d in demands)),
+        ("due windows", any(d.due_windows or d.due_at_end or d.late_seconds_max is not None for d in demands)),
+        ("independent slots", any(d.sync.independent for d in demands)),
+        ("incompatible workers", any(d.incompatible_workers for d in demands)),
+        ("accepted pop-backs", any(d.must_keep for d in demands)),
+        ("idle time, balance and the worst wait", weights.idle_worst or weights.balance or weights.waiting_worst),
+    )
+    return next((reason for reason, applies in reasons if applies), None)
+
+
+def prove(*, compiled: Compiled, effort_seconds: float, seed: int, start: Mapping[int, Stops] | None = None) -> Proved:
+    """The best answer to a small problem, with its proof when CP-SAT ends within its effort (deterministic time).
+
+    Raises ValueError for a problem that `refuses` or that has more than VISITS_MAX visits.
+    """
+    reason = refuses(compiled=compiled)
+    if reason is not None or len(compiled.demands) > VISITS_MAX:
+        raise ValueError(reason or f"{len(compiled.demands)} visits; at most {VISITS_MAX} can be proved")
+    runs = dict(start or {})
+    model = build(
+        compiled=compiled,
+        slots=slots_of(compiled=compiled),
+        runs=runs,
+        duties=range(len(compiled.duties)),
+        visits=range(len(compiled.demands)),
+    )
+    solver = solved(model, effort_seconds, seed)
+    if solver is None:
+        penalty = sum(compiled.penalty)
+        return Proved(answer=Answer(runs={}, iterations=0), objective=penalty, bound=0)
+    found = runs_of(model=model, solver=solver)
+    answer = Answer(runs=found, iterations=1, curve=((1, round(solver.objective_value)),))
+    return Proved(answer=answer, objective=round(solver.objective_value), bound=round(solver.best_objective_bound))
+
+
+def solved(model: Model, effort_seconds: float, seed: int) -> cp_model.CpSolver | None:
+    """CP-SAT with an answer to the model, or None when it has none in its effort. One thread: repeatable."""
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = seed % 2**31
+    solver.parameters.max_deterministic_time = effort_seconds
+    status = solver.solve(model.cp)
+    return solver if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
