@@ -1,22 +1,16 @@
-"""Why a roster is as it is: its score by rule, and for each unfilled visit the nearest workers and what blocked each."""
+"""Why a roster is as it is: its score by rule and by visit, and why what is unfilled is. It judges nothing."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rostering.constraints import CONSTRAINTS
+from rostering.blocks import unfilled_of
 from rostering.days import days
-from rostering.problem import Problem
-from rostering.roster import Nearest, Roster, Unfilled
-from rostering.search.compiled import Compiled
-from rostering.search.insertion import Gap, gaps, pick_start
-from rostering.search.runs import RunState
-from rostering.search.state import SearchState
-
-NEAREST_MAX = 3
-Blocked = tuple[int, int, str, str]
-"""(how near: smaller is nearer, travel seconds, rule, sentence) of one worker."""
+from rostering.problem import Demand, Problem, Worker
+from rostering.roster import Roster, Run, Unfilled
+from rostering.standing import Rules, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,92 +64,63 @@ def score(*, problem: Problem, roster: Roster) -> Score:
     )
 
 
-def unfilled(*, state: SearchState) -> tuple[Unfilled, ...]:
-    """Every absent slot of a search state with its reason and the nearest workers."""
-    return tuple(
-        _explained(state, d, k) for d in sorted(state.absent) for k in range(len(state.compiled.demands[d].slots))
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitScore:
+    """What one visit costs, already weighed. `detour` is the travel that its run would be spared without it.
+
+    Detours do not add up to a run's travel: two neighbours share the way to both.
+    """
+
+    visit: str
+    detour: int = 0
+    off_preferred: int = 0
+    lateness: int = 0
+    not_preferred: int = 0
+    changed: int = 0
+    unfilled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All points together."""
+        return sum(getattr(self, name) for name in VisitScore.__slots__ if name != "visit")
 
 
-def _explained(state: SearchState, d: int, k: int) -> Unfilled:
-    compiled = state.compiled
-    demand = compiled.demands[d]
-    blocks = [(*_block(state, d, k, w), worker.id) for w, worker in enumerate(compiled.workers)]
-    blocks.sort()
-    nearest = tuple(Nearest(worker=who, rule=rule, sentence=text) for _, _, rule, text, who in blocks[:NEAREST_MAX])
-    return Unfilled(visit=demand.id, slot=k, reason=_reason(compiled, d, blocks), nearest=nearest)
+def visit_scores(*, problem: Problem, roster: Roster) -> tuple[VisitScore, ...]:
+    """What each visit costs in the roster, the dearest first."""
+    weights, workers = problem.weights, problem.worker_by_id()
+    points: dict[str, Counter[str]] = {demand.id: Counter() for demand in problem.demands}
+    demands = problem.demand_by_id()
+    for run in roster.runs:
+        for at, stop in enumerate(run.stops):
+            demand, mine = demands[stop.visit], points[stop.visit]
+            off = 0 if demand.preferred_start is None else abs(stop.start - demand.preferred_start)
+            mine["off_preferred"] += weights.off_preferred * off
+            mine["lateness"] += weights.lateness * demand.lateness(slot=stop.slot, start=stop.start)
+            disliked = bool(demand.preferred_workers) and run.worker not in demand.preferred_workers
+            mine["not_preferred"] += weights.not_preferred * disliked
+            is_changed = bool(demand.published_workers) and run.worker not in demand.published_workers
+            mine["changed"] += weights.changed * is_changed
+            mine["detour"] += weights.travel * _detour(problem, demands, workers[run.worker], run, at)
+    for each in roster.unfilled:
+        penalty = demands[each.visit].unfilled_penalty
+        points[each.visit]["unfilled"] += weights.unfilled if penalty is None else penalty
+    scores = [VisitScore(visit=visit, **mine) for visit, mine in points.items()]
+    return tuple(sorted(scores, key=lambda score: (-score.total, score.visit)))
 
 
-def _reason(compiled: Compiled, d: int, blocks: list[tuple[int, int, str, str, str]]) -> str:
-    if not blocks:
-        return "there are no workers"
-    if not compiled.windows[d]:
-        return "its windows and its pinned start contradict each other: no start is legal"
-    closest = blocks[0][0]
-    counts = Counter(rule for _, _, rule, _, _ in blocks)
-    said = ", ".join(f"{rule} blocks {count}" for rule, count in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
-    if closest >= 3:
-        return f"impossible: no worker could do it even with an empty day ({said})"
-    if closest == 2:
-        return f"every worker who could do it is taken ({said})"
-    return f"someone could do one part of it but not together with the rest ({said})"
+def _detour(problem: Problem, demands: Mapping[str, Demand], worker: Worker, run: Run, at: int) -> int:
+    places = [worker.home, *(demands[stop.visit].place for stop in run.stops), worker.last_place]
+    before, here, after = places[at : at + 3]
+
+    def leg(a: int | None, b: int | None) -> int:
+        return 0 if a is None or b is None else problem.travel.between(worker.mode, a, b)
+
+    skipped = 0 if len(run.stops) == 1 else leg(before, after)
+    return leg(before, here) + leg(here, after) - skipped
 
 
-def _block(state: SearchState, d: int, k: int, w: int) -> Blocked:
-    """How worker w is kept from the slot: 4 by who they are, 3 even alone, 2 by their run, 1 by a rule of the whole."""
-    compiled = state.compiled
-    demand, worker = compiled.demands[d], compiled.workers[w]
-    home = 0 if worker.home is None else compiled.problem.travel.between(worker.mode, worker.home, demand.place)
-    for rule, encoding in zip(CONSTRAINTS, compiled.encodings, strict=True):
-        if encoding.pair is not None and not encoding.pair(demand, k, worker):
-            return 4, home, rule.name, f"{worker.id} is ruled out by {rule.name}"
-    alone = SearchState.empty(compiled=compiled)
-    if not any(gap.r in compiled.duties_of[w] for gap in _slot_gaps(alone, d, k)):
-        return 3, home, "availability", f"{worker.id} cannot get there, serve and be home within their shifts"
-    mine = [gap for gap in _slot_gaps(state, d, k) if gap.r in compiled.duties_of[w]]
-    if not mine:
-        return (
-            2,
-            home,
-            "travel_feasible",
-            f"{worker.id} has no gap of {_need(state, d, k)} s and the journeys in their run",
-        )
-    rule_name = _rule_of_gaps(state, d, k, mine)
-    return 1, home, rule_name, f"{worker.id} has a gap, but {rule_name} forbids it"
-
-
-def _slot_gaps(state: SearchState, d: int, k: int) -> list[Gap]:
-    sync = state.compiled.demands[d].sync
-    after, until = (sync.min_seconds, sync.max_seconds) if k else (0, 0)
-    return [
-        gap
-        for lo, hi in state.compiled.windows[d]
-        for gap in gaps(state=state, d=d, k=k, window=(lo + after, hi + until))
-    ]
-
-
-def _need(state: SearchState, d: int, k: int) -> int:
-    return state.compiled.demands[d].slots[k].service_seconds
-
-
-def _rule_of_gaps(state: SearchState, d: int, k: int, mine: list[Gap]) -> str:
-    compiled = state.compiled
-    blocked = compiled.blocked(d, state.spans)
-    if all(pick_start(first=gap.first, last=gap.last, wanted=None, blocked=blocked) is None for gap in mine):
-        return "visit_gap"
-    for gap in mine:
-        run = state.with_stop(r=gap.r, at=gap.at, d=d, k=k, lo=gap.first, hi=gap.first)
-        if run is not None:
-            return "double_up_together" if state.days_allow(changed={gap.r: run}) else _days_rule(state, gap.r, run)
-    return "breaks"
-
-
-def _days_rule(state: SearchState, r: int, run: RunState) -> str:
-    compiled = state.compiled
-    w = compiled.duties[r].worker
-    runs = [(run if other == r else state.runs[other]) for other in compiled.duties_of[w]]
-    times = [each.times for each in runs if each.items]
-    for rule, encoding in zip(CONSTRAINTS, compiled.encodings, strict=True):
-        if encoding.days is not None and not encoding.days(compiled.workers[w], times):
-            return rule.name
-    return "hours_limit"
+def unfilled_in(*, problem: Problem, runs: Sequence[Run]) -> tuple[Unfilled, ...]:
+    """Every slot of the problem that is in none of the runs, with its reason and the nearest workers."""
+    standing = Standing.of(rules=Rules.of(problem=problem), runs=runs)
+    missing = [(demand, slot) for demand in problem.demands for slot in standing.missing(demand=demand)]
+    return unfilled_of(standing=standing, missing=missing)

@@ -20,8 +20,8 @@ Slot = tuple[str, int]
 """(visit, slot)."""
 Change = Mapping[int, tuple[Planned, ...]]
 """What lines hold instead, by their number."""
-Keep = Callable[[Demand, int], Span]
-"""Bounds on a visit's start beside the rules: (earliest, latest)."""
+Keep = Callable[[Demand, int | None], Span]
+"""Bounds on a visit's start beside the rules: (earliest, latest), given where it starts (None: it is not placed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +209,8 @@ class Standing:
     def spans_for(self, *, demand: Demand, slot: int) -> list[Span]:
         """Legal starts of a slot that is not placed, as its other half (if placed) and its customer's others leave."""
         spans = list(self.rules.starts(demand))
+        if self.keep is not None:
+            spans = met(spans, [self.keep(demand, None)])
         if self.rules.is_spaced(demand):
             spans = clear_of(spans, self.rules.blocked(demand, self.spans))
         if len(demand.slots) == 1:
@@ -264,14 +266,19 @@ class Standing:
         return all(ask(line.worker, times) or (line.stops and not ask(line.worker, line.times())) for ask in asks)
 
     def forbidden_by(self, *, number: int, stops: tuple[Planned, ...]) -> str | None:
-        """The first rule of runs or of workers' days that the line would newly break with these stops, or None."""
+        """The first rule of runs or of workers' days that the line would break with these stops, or None."""
+        return next(iter(self.all_forbidden_by(number=number, stops=stops)), None)
+
+    def all_forbidden_by(self, *, number: int, stops: tuple[Planned, ...]) -> list[str]:
+        """Every rule of runs or of workers' days that the line would break with these stops, in the rules' order."""
         line, times = self.lines[number], self._times(number, stops)
-        for rule, encoding in zip(CONSTRAINTS, self.rules.encodings, strict=True):
-            if encoding.run is not None and not encoding.run(line.worker, times):
-                return rule.name
-            if encoding.days is not None and not encoding.days(line.worker, self._day_runs(number, {number: times})):
-                return rule.name
-        return None
+        runs = self._day_runs(number, {number: times})
+        return [
+            rule.name
+            for rule, encoding in zip(CONSTRAINTS, self.rules.encodings, strict=True)
+            if (encoding.run is not None and not encoding.run(line.worker, times))
+            or (encoding.days is not None and not encoding.days(line.worker, runs))
+        ]
 
     def _day_runs(self, number: int, fresh: Mapping[int, RunTimes]) -> list[RunTimes]:
         worker = self.lines[number].worker
