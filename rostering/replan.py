@@ -18,7 +18,7 @@ from rostering.replan_improve import improve
 from rostering.replan_room import drop_halves, keep_promises, make_room
 from rostering.replan_search import Published, Repair
 from rostering.roster import Roster, Run, Unfilled, timed_run
-from rostering.standing import Rules, Slot, Standing
+from rostering.standing import Keep, Rules, Slot, Standing
 from rostering.stop import Progress, StopRule
 from rostering.verify import violations
 from rostering.ways import Tastes
@@ -220,11 +220,11 @@ def _published(
     )
 
 
-def _keep(published: Published, seconds_max: int) -> Callable[[Demand, int], Span]:
+def _keep(published: Published, seconds_max: int) -> Keep:
     before = published.not_before
 
-    def keep(demand: Demand, start: int) -> Span:
-        if before is not None and start < before:
+    def keep(demand: Demand, start: int | None) -> Span:
+        if before is not None and start is not None and start < before:
             return start, start
         was = published.slots.get((demand.id, 0))
         lo, hi = (-TIME_MAX, TIME_MAX)

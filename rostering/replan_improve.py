@@ -20,7 +20,7 @@ def improve(
     best = repair.objective()
     repair.curve.append((0, best))
     iterations = improved_at = 0
-    while around:
+    while around and repair.standing.lines:
         progress = Progress(
             iterations=iterations, objective=best, unfilled=repair.slots_absent(), improved_at=improved_at
         )
@@ -74,7 +74,7 @@ def _near(repair: Repair, visit: str) -> list[str]:
     """Movable visits near in place and time, nearest first."""
     standing, here = repair.standing, repair.demand(visit)
     at = standing.starts.get((visit, 0), here.windows[0].earliest)
-    into = standing.rules.legs_of(standing.rules.problem.workers[0].mode, here.place).into
+    into = standing.rules.legs_of(standing.lines[0].worker.mode, here.place).into
     before = repair.published.not_before
     found = [
         (into[standing.rules.demands[other].place] + abs(start - at) // 4, other)

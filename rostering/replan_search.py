@@ -114,7 +114,6 @@ class Repair:
             demand=demand,
             tastes=self.tastes,
             numbers=numbers,
-            not_before=self.published.not_before,
         )
 
     def take(self, way: Way) -> None:

@@ -53,7 +53,6 @@ def ways(
     demand: Demand,
     tastes: Tastes,
     numbers: Collection[int] | None = None,
-    not_before: int | None = None,
 ) -> Iterator[Way]:
     """Every way to put the visit's missing slots in, by rising points, then start, then workers.
 
@@ -61,7 +60,7 @@ def ways(
     at the other starts that could make a rule of the run hold.
     """
     missing = standing.missing(demand=demand)
-    look = _Look(standing, demand, tastes, numbers, not_before)
+    look = _Look(standing, demand, tastes, numbers)
     if len(missing) == 1:
         yield from look.singles(missing[0])
     elif missing:
@@ -71,7 +70,7 @@ def ways(
 class _Look:
     """One question: what is looked at, and what everything costs."""
 
-    __slots__ = ("demand", "not_before", "numbers", "standing", "tastes")
+    __slots__ = ("demand", "numbers", "standing", "tastes")
 
     def __init__(
         self,
@@ -79,11 +78,9 @@ class _Look:
         demand: Demand,
         tastes: Tastes,
         numbers: Collection[int] | None,
-        not_before: int | None,
     ) -> None:
         self.standing, self.demand, self.tastes = standing, demand, tastes
         self.numbers = range(len(standing.lines)) if numbers is None else numbers
-        self.not_before = not_before
 
     def singles(self, slot: int) -> Iterator[Way]:
         other = self._other_worker(slot)
@@ -113,8 +110,6 @@ class _Look:
         """Every place of the slot at its gentlest start."""
         standing, demand = self.standing, self.demand
         spans = standing.spans_for(demand=demand, slot=slot)
-        if self.not_before is not None:
-            spans = [(max(lo, self.not_before), hi) for lo, hi in spans if hi >= self.not_before]
         able, service = standing.rules.able(demand, slot), demand.slots[slot].service_seconds
         wanted, lines, legs_of = self._wanted(slot), standing.lines, standing.rules.legs_of
         for number in self.numbers:
