@@ -25,6 +25,9 @@ MOVES = 10_000
 """Changes tried in one iteration."""
 IDLE_ROUND = 2_000
 """Iterations of a round when no rule says what share is used."""
+ROUNDS = ((120, 1), (60, 3), (0, 6))
+"""(visits at least, rounds)."""
+ALMOST_ALL = 0.999_999
 OPTIONAL_LEGS = 100
 """A visit whose penalty is under so many mean legs may be left out for gain."""
 MIX = (0.50, 0.60, 0.74, 0.82, 0.90, 1.00)
@@ -33,16 +36,17 @@ MIX_WITH_OPTIONAL = (0.50, 0.60, 0.74, 0.82, 0.90, 0.995)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedEngine:
-    """Temperatures from `hot` to `hot * cold` mean legs, `rounds` times over, each from the best so far.
+    """Temperatures fall from `hot` to `cold` mean legs, in `rounds` rounds one after another (None: by size).
 
-    A warm start begins at `warm` of the hottest.
+    Measured: above a quarter of a mean leg a roster is random, below a hundredth it stands still. Small rosters freeze
+    in different ways, so that several short rounds find more than a long one. A warm start begins at `warm`.
     """
 
     name: str = "linked"
-    hot: float = 0.6
-    cold: float = 0.02
-    rounds: int = 1
-    warm: float = 0.2
+    hot: float = 0.25
+    cold: float = 0.008
+    rounds: int | None = None
+    warm: float = 0.05
 
     def refuses(self, *, compiled: Compiled) -> str | None:
         """What an order of visits and a worker a slot do not say, and rosters without due times."""
@@ -64,21 +68,17 @@ class LinkedEngine:
         tables = tables_of(compiled=compiled)
         state = started_state(tables=tables, start=start) if start else first_state(tables=tables)
         search = _Search.begun(tables=tables, state=state, seed=seed)
-        hottest = max(1.0, self.hot * float(tables.leg.mean()) * compiled.problem.weights.travel)
+        leg = max(1.0, float(tables.leg.mean()) * compiled.problem.weights.travel)
+        top = self.hot if start is None else self.warm
+        rounds = self.rounds or next(rounds for size, rounds in ROUNDS if len(tables.slots) >= size)
         while not stop(progress := search.progress()):
             if report is not None:
                 report(progress)
             share = share_used(stop=stop, progress=progress)
-            search.step(hottest * self._heat(share, progress, warm=start is not None))
+            if share is None:
+                share, rounds = (progress.iterations % IDLE_ROUND) / IDLE_ROUND, 1
+            search.step(leg * top * (self.cold / top) ** (min(share, ALMOST_ALL) * rounds % 1.0))
         return search.answer()
-
-    def _heat(self, share: float | None, progress: Progress, *, warm: bool) -> float:
-        """The temperature as a share of the hottest."""
-        if share is None:
-            share = (progress.iterations % IDLE_ROUND) / IDLE_ROUND
-        within = (share * self.rounds) % 1.0 if share < 1 else 1.0
-        top = self.warm if warm else 1.0
-        return top * float((self.cold / top) ** within)
 
 
 @dataclass(slots=True, kw_only=True)
