@@ -31,7 +31,9 @@ FILL = 0.9
 CANDIDATES_MAX = 22
 NEAREST = 4
 NEAR_WEIGHT = 3.0
-"""What a second between a customer and the worker's other stops, beyond the nearest worker's, costs a visit, in seconds."""
+"""What a second between a customer and the worker's other stops, beyond the usual, costs a visit, in seconds."""
+USUAL = 0.1
+"""The usual: of customers, so many have a worker that near or nearer."""
 OVERLOAD_WEIGHT = 0.6
 """What a second beyond a worker's time costs: a visit somebody else must do costs about what a stranger costs."""
 SWEEPS = 10
@@ -56,6 +58,7 @@ class _Board:
     bucket: Ints
     time: Reals
     near: Reals
+    usual: float
     value: float
     used: Reals
 
@@ -90,7 +93,7 @@ def choose_teams(
             seen[c][column] = None
             chosen[c] = column
             _take(board, column)
-        board.near = _excess(_nearness(rostered, customers, [column for column in chosen if column]))
+        board.near = _excess(_nearness(rostered, customers, [column for column in chosen if column]), board.usual)
     picked = pick(
         columns=[tuple(columns) for columns in seen],
         hint=[list(columns).index(column) for columns, column in zip(seen, chosen, strict=True) if column],
@@ -142,13 +145,15 @@ def _board(problem: Problem, within: Reach, customers: Sequence[_Customer], stra
                 since, until = origin + b * BUCKET_SECONDS, origin + (b + 1) * BUCKET_SECONDS
                 time[w, b] += max(0, min(end, until) - max(start, since)) * FILL
     near = _nearness(problem, customers, [])
+    usual = float(np.quantile(near.min(axis=0), USUAL)) if near.size else 0.0
     leg = int(np.median(np.sort(near, axis=0)[: NEAREST * 2])) if near.size else 0
     return _Board(
         within=within,
         load=within.service + leg // 2,
         bucket=np.clip((within.middle - origin) // BUCKET_SECONDS, 0, buckets - 1),
         time=time,
-        near=_excess(near),
+        near=_excess(near, usual),
+        usual=usual,
         value=float(stranger_seconds),
         used=np.zeros_like(time),
     )
@@ -171,9 +176,9 @@ def _nearness(problem: Problem, customers: Sequence[_Customer], chosen: Sequence
     return near
 
 
-def _excess(near: Reals) -> Reals:
-    """How much further than the nearest worker each is: somebody has to come, so only the rest is the team's doing."""
-    excess: Reals = near - near.min(axis=0)
+def _excess(near: Reals, usual: float) -> Reals:
+    """What is beyond the usual: a worker who is far from all a customer's neighbours is no use to their team."""
+    excess: Reals = np.maximum(0.0, near - usual)
     return excess
 
 
