@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rostering.constraint import Violation
-from rostering.explain import score, unfilled
+from rostering.explain import score, unfilled_in
 from rostering.lower_bound import lower_bound
 from rostering.problem import Problem
 from rostering.roster import MealTaken, Roster, Unfilled, timed_run
@@ -16,7 +16,7 @@ from rostering.search.compiled import Compiled, compile_problem
 from rostering.search.engine import Answer, Engine, Stops
 from rostering.search.islands import IslandsEngine
 from rostering.search.linked import LinkedEngine
-from rostering.search.ruin import RunsEngine, state_of
+from rostering.search.ruin import RunsEngine
 from rostering.search.segments import SegmentsEngine
 from rostering.search.unified import UnifiedEngine
 from rostering.search.unified_wishes import unified_only
@@ -158,7 +158,9 @@ def _first_able(compiled: Compiled, known: tuple[Engine, ...]) -> Engine:
     unified = UnifiedEngine()
     refused = unified.refuses(compiled=compiled)
     if refused is not None:
-        raise EngineError(f"engine: only {unified.name!r} can express {', '.join(only)}, but it cannot express {refused}")
+        raise EngineError(
+            f"engine: only {unified.name!r} can express {', '.join(only)}, but it cannot express {refused}"
+        )
     return unified
 
 
@@ -195,7 +197,7 @@ def roster_of(*, compiled: Compiled, answer: Answer) -> Roster:
         return Roster(runs=runs, unfilled=())
     if answer.reasons:
         return Roster(runs=runs, unfilled=_left_out(compiled, answer))
-    return Roster(runs=runs, unfilled=unfilled(state=state_of(compiled=compiled, runs=answer.runs)))
+    return Roster(runs=runs, unfilled=unfilled_in(problem=compiled.problem, runs=runs))
 
 
 def _meal_of(compiled: Compiled, answer: Answer, r: int) -> MealTaken | None:
