@@ -6,6 +6,7 @@ One command a file, `api/commands/bench_<name>.py`, which imports what it measur
 import typer
 
 from api.commands.bench_instances import instances
+from api.commands.bench_kept import kept
 from api.commands.bench_peers import peers
 from api.commands.bench_popback import popback
 from api.commands.bench_roster import roster
@@ -15,3 +16,4 @@ bench_app.command("roster")(roster)
 bench_app.command("instances")(instances)
 bench_app.command("popback")(popback)
 bench_app.command("peers")(peers)
+bench_app.command("kept")(kept)

@@ -20,7 +20,7 @@ from rostering.problem import Problem
 from rostering.solver import Params, RosterFaultError, solve
 from rostering.stop import Iterations, Seconds
 from simulations.bench.instances_jobs import in_jobs
-from simulations.bench.instances_kept import keep
+from simulations.bench.instances_kept import evaluator, keep
 from simulations.bench.instances_record import Key, Record, Solved
 from simulations.bench.instances_sets import SETS, Entry, SetError, entries
 
@@ -133,9 +133,9 @@ def solve_one(task: Task) -> Solved:
     A roster that the product's own verifier refuses, or a solution that the evaluator refuses, has faults and no
     objective. Raises SetError for a broken instance.
     """
-    format_name = SETS[task.key.set_name].format_name
-    file_format = importlib.import_module(f"rostering.formats.{format_name}")
-    evaluate = importlib.import_module(f"rostering.formats.{format_name}_evaluate").evaluate
+    of = SETS[task.key.set_name]
+    file_format = importlib.import_module(f"rostering.formats.{of.format_name}")
+    evaluate = evaluator(of=of)
     try:
         instance = file_format.read(path=task.entry.path)
     except FormatError as error:

@@ -125,10 +125,30 @@ def test_only_solutions_that_beat_the_published_value_are_kept_in_the_published_
     """A kept file would be no record at all, or one that the published format's own validator cannot read."""
     kept = tmp_path / "kept"
     instances.run(asked=asked(data, keep=kept), say=lambda _: None)
-    assert [path.name for path in kept.iterdir()] == [f"{NAMES[1]}.sol.json"]
+    assert [path.name for path in kept.iterdir()] == [f"{NAMES[1]}.sol.json.gz"]
     instance = data / "hhcrsp/mankowska/instances" / f"{NAMES[1]}.json"
-    judged = mankowska_evaluate.evaluate(instance=instance, solution=kept / f"{NAMES[1]}.sol.json")
+    judged = mankowska_evaluate.evaluate(instance=instance, solution=kept / f"{NAMES[1]}.sol.json.gz")
     assert (judged.objective, judged.faults) == (Decimal(10), ())
+
+
+def test_kept_solutions_are_evaluated_anew_and_better_ones_taken(data: Path, tmp_path: Path) -> None:
+    """A table would show what a file once claimed, or a worse file would take a better one's place."""
+    found, kept = tmp_path / "found", tmp_path / "kept"
+    instances.run(asked=asked(data, keep=found / "mankowska-10"), say=lambda _: None)
+    kept.mkdir()
+    given = ("--data", str(data), "--folder", str(kept))
+    done = CliRunner().invoke(app, ["bench", "kept", *given, "--take", str(found), "--json"])
+    figures = json.loads(done.stdout)
+    jsonschema.validate(figures, json.loads(Path("api/schema/bench_kept.json").read_text(encoding="utf-8")))
+    assert figures["taken"] == 1
+    row = {"set": "mankowska-10", "instance": NAMES[1], "published_best": 20.0, "objective": 10.0, "gap": -0.5}
+    assert figures["rows"] == [{**row, "faults": []}]
+    again = CliRunner().invoke(app, ["bench", "kept", *given, "--take", str(found)])
+    assert f"| mankowska-10 | {NAMES[1]} | 20.000 | 10.000 | -50.00 % |" in again.stdout
+    (kept / "nonsense").mkdir()
+    refused = CliRunner().invoke(app, ["bench", "kept", *given])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "nonsense is not a set" in refused.stderr
 
 
 def test_a_solution_that_the_evaluator_refuses_has_no_objective_and_fails_the_command(
