@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from threading import Event
@@ -21,17 +22,18 @@ from evm.services import roster
 from evm.services.roster_batch import Batch, WeekMade, keep_result, make_weeks, places_to_roster
 from evm.services.roster_problem import Wishes
 from evm.services.roster_replan import keep_replanned, prepare_replan, replan_prepared, told
-from evm.services.roster_week import prepare_week, refuse_no_monday, task_of
-from evm.services.roster_worker import SolveFailedError, day_task_of, solve_task_apart
+from evm.services.roster_week import DAYS, prepare_week, refuse_no_monday, task_of
+from evm.services.roster_worker import day_task_of
 from evm.store import people
 from rostering.lower_bound import lower_bound
+from rostering.problem import Problem
 from rostering.scale import Pool, ProcessPool
 from rostering.scale_cluster import ClusterPool
-from rostering.scale_week import SolveTask
+from rostering.scale_week import SolveTask, solve_reporting
 from rostering.solver import Result
 from rostering.stop import AnyOf, Cancelled, Progress, Seconds
+from rostering.week_rounds import Step, roster_week
 
-ITERATIONS_UNBOUNDED = 10**12
 LINE_EVERY_SECONDS = 5.0
 
 
@@ -46,7 +48,7 @@ class Making:
         self._roads = roads
         self._seed = seed
         self._seconds_max = seconds_max
-        self._wishes = Wishes(iterations_max=ITERATIONS_UNBOUNDED if iterations is None else iterations)
+        self._wishes = Wishes() if iterations is None else Wishes(iterations_max=iterations)
 
     def where(self, locality: str | None, provider: str | None) -> tuple[LocalityId, ProviderId]:
         """The locality and the provider that are meant; refused where they are not there, or could be several."""
@@ -78,7 +80,10 @@ class Making:
                 roads=self._roads,
             )
         warn(prepared.travel_said)
-        result, stopped = _solved(day_task_of(prepared, seconds_max=self._seconds_max))
+        task = day_task_of(prepared, seconds_max=self._seconds_max, processes=None)
+        if self._seconds_max is not None:
+            task = replace(task, iterations_max=None)
+        result, stopped = _solved(task)
         with parts.sessions.begin() as session:
             roster_id = roster.keep(session, prepared=prepared, result=result, now=parts.clock(), policy=parts.policy)
         say_kept(stopped)
@@ -105,7 +110,10 @@ class Making:
                 roads=self._roads,
             )
         warn(prepared.travel.said)
-        result, stopped = _solved(task_of(prepared, seconds_max=self._seconds_max))
+        if self._seconds_max is None:
+            result, stopped = _solved(task_of(prepared, seconds_max=None))
+        else:
+            result, stopped = _solved_week(prepared.problem, seconds=self._seconds_max, seed=self._seed)
         roster_ids, unfilled = keep_result(batch=batch, question=prepared, result=result)
         say_kept(stopped)
         return {
@@ -199,17 +207,28 @@ def roads_of(travel: str, *, data: Path) -> RoadSource | None:
 
 
 def _solved(task: SolveTask) -> tuple[Result, bool]:
-    """The roster, solved in a process of its own with its progress on standard error, and whether it was stopped."""
-    bound = lower_bound(problem=task.problem)
+    """The roster, with its progress on standard error, and whether it was stopped."""
+    bound = None if task.is_week else lower_bound(problem=task.problem)
     line = _Line()
     with _stoppable() as stop:
         try:
-            result = solve_task_apart(task, progress=lambda at: line.show(at, bound), cancelled=stop.is_set)
-        except SolveFailedError as failed:
-            refuse(f"the search broke off, and nothing was kept: {str(failed).strip().splitlines()[-1]}")
+            result = solve_reporting(task, stop.is_set, lambda at: line.show(at, bound))
         finally:
             line.end()
     return result, stop.is_set()
+
+
+def _solved_week(problem: Problem, *, seconds: float, seed: int) -> tuple[Result, bool]:
+    """A week on all cores of this machine. Ctrl-C ends the searches and keeps their best, once every day has one."""
+
+    def told(step: Step) -> None:
+        say(f"{step.round} plan of day {step.day + 1}: {step.unfilled} unfilled so far")
+
+    with _stoppable(raises=True) as stop:
+        found = roster_week(
+            problem=problem, seconds=seconds, seed=seed, processes=min(DAYS, os.cpu_count() or 1), progress=told
+        )
+    return found.result, stop.is_set()
 
 
 class _Line:
@@ -219,12 +238,13 @@ class _Line:
         self._on_terminal = sys.stderr.isatty()
         self._shown_at = float("-inf")
 
-    def show(self, at: Progress, bound: int) -> None:
+    def show(self, at: Progress, bound: int | None) -> None:
         now = time.monotonic()
         if not self._on_terminal and now - self._shown_at < LINE_EVERY_SECONDS:
             return
         self._shown_at = now
-        words = f"{at.iterations:,} iterations, best {at.objective:,} (at least {bound:,}), {at.unfilled} unfilled"
+        least = "" if bound is None else f" (at least {bound:,})"
+        words = f"{at.iterations:,} iterations, best {at.objective:,}{least}, {at.unfilled} unfilled"
         sys.stderr.write(f"\r{words}\x1b[K" if self._on_terminal else f"{words}\n")
         sys.stderr.flush()
 
@@ -234,8 +254,9 @@ class _Line:
 
 
 @contextmanager
-def _stoppable() -> Iterator[Event]:
-    """Ctrl-C once sets the event: what was found is kept. Twice ends the command at once, and keeps nothing that is running."""
+def _stoppable(*, raises: bool = False) -> Iterator[Event]:
+    """Ctrl-C once sets the event (and, for a search that listens to it, `raises`): what was found is kept. Twice ends the command at once,
+    and keeps nothing that is running."""
     stop = Event()
 
     def asked(number: int, frame: object) -> None:
@@ -243,6 +264,8 @@ def _stoppable() -> Iterator[Event]:
         stop.set()
         signal.signal(signal.SIGINT, before)
         say("stopping: what has been found is kept (Ctrl-C again to throw it away)")
+        if raises:
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, asked)
     try:

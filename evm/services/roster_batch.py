@@ -22,6 +22,8 @@ from rostering.scale import Asked, Done, Pool, Task, never
 from rostering.scale_week import solve_task
 from rostering.solver import Result
 
+ALONE_SHARE = 20
+"""A day that has to be solved alone may take a twentieth of the week's seconds."""
 Where = tuple[LocalityId, ProviderId]
 
 
@@ -128,7 +130,8 @@ def _kept(batch: Batch, question: PreparedWeek, done: Done) -> WeekMade:
 
 def keep_result(*, batch: Batch, question: PreparedWeek, result: Result) -> tuple[tuple[str, ...], int]:
     """Keep a solved week in one transaction: its seven drafts and how many slots they leave unfilled. Raises RosterRefused."""
-    days = days_of(question, result=result, policy=batch.policy)
+    alone = None if batch.seconds_max is None else batch.seconds_max / ALONE_SHARE
+    days = days_of(question, result=result, policy=batch.policy, alone_seconds=alone)
     with batch.sessions.begin() as session:
         roster_ids = keep_week(session, prepared=question, days=days, now=batch.clock(), policy=batch.policy)
     return roster_ids, sum(len(answer.roster.unfilled) for _, answer in days)

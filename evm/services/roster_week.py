@@ -5,7 +5,7 @@ The week's places are those of all its days; a second of the week is the day's n
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -28,7 +28,7 @@ from rostering.problem import SECONDS_PER_DAY, Demand, Problem, Shift, Travel, W
 from rostering.roster import Roster
 from rostering.scale_week import SolveTask
 from rostering.solver import Params, Result, solve
-from rostering.stop import Iterations
+from rostering.stop import Iterations, Seconds, StopRule
 from rostering.verify import violations
 
 DAYS = 7
@@ -87,12 +87,18 @@ def saved_week(session: Session, *, prepared: PreparedWeek) -> tuple[str, ...]:
     return tuple(found[day.day] for day in prepared.days) if len(found) == DAYS else ()
 
 
-def days_of(prepared: PreparedWeek, *, result: Result, policy: Policy) -> tuple[tuple[Prepared, Result], ...]:
+def days_of(
+    prepared: PreparedWeek, *, result: Result, policy: Policy, alone_seconds: float | None = None
+) -> tuple[tuple[Prepared, Result], ...]:
     """The week's answer as a question and an answer for each day, each judged beside the other days' visits.
 
-    A day that breaks a rule which the week does not know (a limit of hours a day) is solved alone, for the wished iterations, with the
-    week's workers of that day and close to its answer."""
-    return tuple(_day_of(prepared, number, result=result, policy=policy) for number in range(DAYS))
+    A day that breaks a rule which the week does not know (a limit of hours a day) is solved alone, for the wished iterations or
+    `alone_seconds`, with the week's workers of that day and close to its answer."""
+
+    def stop() -> StopRule:
+        return Iterations(prepared.wishes.iterations_max) if alone_seconds is None else Seconds(alone_seconds)
+
+    return tuple(_day_of(prepared, number, result=result, policy=policy, stop=stop) for number in range(DAYS))
 
 
 def keep_week(
@@ -231,7 +237,9 @@ def _shifted(second: int | None, by: int) -> int | None:
     return None if second is None else second + by
 
 
-def _day_of(prepared: PreparedWeek, number: int, *, result: Result, policy: Policy) -> tuple[Prepared, Result]:
+def _day_of(
+    prepared: PreparedWeek, number: int, *, result: Result, policy: Policy, stop: Callable[[], StopRule]
+) -> tuple[Prepared, Result]:
     own = prepared.days[number]
     day = replace(own, stints=(*own.stints, *_stints_of_others(prepared, number, roster=result.roster)))
     problem = problem_of(day, policy=policy, wishes=prepared.wishes, travel=prepared.travel.travel)
@@ -244,7 +252,7 @@ def _day_of(prepared: PreparedWeek, number: int, *, result: Result, policy: Poli
     )
     roster = _roster_of_day(problem, number, roster=result.roster)
     if violations(problem=problem, roster=roster):
-        roster = _alone(prepared, asked, number=number, week=result.roster, roster=roster).roster
+        roster = _alone(prepared, asked, number=number, week=result.roster, roster=roster, stop=stop()).roster
     return asked, Result(
         roster=roster,
         objective=score(problem=problem, roster=roster).total,
@@ -289,10 +297,12 @@ def _roster_of_day(problem: Problem, number: int, *, roster: Roster) -> Roster:
     return Roster(runs=runs_of(problem=problem, placed=placed), unfilled=unfilled)
 
 
-def _alone(prepared: PreparedWeek, asked: Prepared, *, number: int, week: Roster, roster: Roster) -> Result:
+def _alone(
+    prepared: PreparedWeek, asked: Prepared, *, number: int, week: Roster, roster: Roster, stop: StopRule
+) -> Result:
     """The day solved by itself by those who work on it in the week's answer, each customer's own preferred. Nobody works on another day
     for it, nor longer than the week's hours leave: the other days stand."""
-    problem, wishes = asked.problem, prepared.wishes
+    problem = asked.problem
     chosen: defaultdict[str, set[str]] = defaultdict(set)
     for (visit, _), (worker, _) in roster.starts().items():
         chosen[visit].add(worker)
@@ -313,7 +323,7 @@ def _alone(prepared: PreparedWeek, asked: Prepared, *, number: int, week: Roster
             for worker in problem.workers
         ),
     )
-    stop, params = Iterations(wishes.iterations_max), Params(effort_seconds=wishes.effort_seconds)
+    params = Params(effort_seconds=prepared.wishes.effort_seconds, processes=1)
     return solve(problem=closer, stop=stop, seed=prepared.seed, params=params)
 
 
@@ -323,11 +333,11 @@ def _held(worker: Worker, *, is_working: bool, left: int) -> Worker:
 
 
 def task_of(prepared: PreparedWeek, *, seconds_max: float | None) -> SolveTask:
-    """The week as a piece of work: for `seconds_max`, or for the wished iterations (a day) where that is None."""
+    """The week as a piece of work: for `seconds_max`, or, where that is None, for the wished iterations a day."""
     return SolveTask(
         problem=prepared.problem,
         seed=prepared.seed,
-        iterations_max=prepared.wishes.iterations_max,
+        iterations_max=prepared.wishes.iterations_max if seconds_max is None else None,
         effort_seconds=prepared.wishes.effort_seconds,
         seconds_max=seconds_max,
         is_week=True,

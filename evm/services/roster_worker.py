@@ -38,14 +38,15 @@ def solve_apart(
     return solve_task_apart(task, progress=progress, cancelled=cancelled)
 
 
-def day_task_of(prepared: Prepared, *, seconds_max: float | None) -> SolveTask:
-    """A day's question as a piece of work: for the wished iterations or `seconds_max`, whichever ends first."""
+def day_task_of(prepared: Prepared, *, seconds_max: float | None, processes: int | None = 1) -> SolveTask:
+    """A day's question as a piece of work: for the wished iterations (unless None) or `seconds_max`, whichever ends first."""
     return SolveTask(
         problem=prepared.problem,
         seed=prepared.seed,
         iterations_max=prepared.wishes.iterations_max,
         effort_seconds=prepared.wishes.effort_seconds,
         seconds_max=seconds_max,
+        processes=processes,
     )
 
 
