@@ -69,7 +69,7 @@ class _Search:
         self.compiled, self.arrays, self.hot, self.cold = compiled, arrays, hot, cold
         self.words = seeded(seed)
         self.work = np.zeros((3, n), np.int64)
-        self.kept = np.zeros((duties + 1, 3), np.int64), np.zeros((n + 1, 3), np.int64)
+        self.kept = np.zeros((duties + 1, 3), np.int64), np.zeros((n + 1, 4), np.int64)
         a = arrays
         recreate(
             a.travel, a.stops, a.runs, a.groups, a.dear, a.lists, a.idle, a.absent, a.total, *self.kept, self.words,

@@ -33,6 +33,7 @@ from rostering.search.segments_kernel import (
     RUN,
     SIZE,
     TAKEN,
+    TO_BLINK,
     WEIGHT,
     Ints,
     Number,
@@ -177,19 +178,24 @@ def _best(
     dear: Ints,
     lists: Shorts,
     idle: Ints,
-    weight: Number,
+    total: Ints,
     words: Words,
     c: Number,
 ) -> tuple[Number, Number]:
     """The run, and the stop in it, after which stop c costs least of the positions looked at; run -1 when there is none."""
     least, run, before = stops[c, PENALTY], np.int64(-1), np.int64(-1)
+    weight, to_blink = total[WEIGHT], total[TO_BLINK]
     for side in range(2):
         for i in range(lists.shape[2]):
             near = np.int64(lists[side, c, i])
             if near < 0:
                 break
             r = stops[near, RUN]
-            if r < 0 or below(words, BLINK_IN) == 0:
+            to_blink -= 1
+            if to_blink < 0:
+                to_blink = below(words, 2 * BLINK_IN)
+                continue
+            if r < 0:
                 continue
             p = near if side == 0 else stops[near, BEFORE]
             q = stops[near, AFTER] if side == 0 else near
@@ -202,6 +208,7 @@ def _best(
             cost = points(travel, stops, runs, groups, dear, weight, r, -1, -1, c)
             if cost < least:
                 least, run, before = cost, r, np.int64(-1)
+    total[TO_BLINK] = to_blink
     return run, before
 
 
@@ -254,7 +261,7 @@ def recreate(
     _order(stops, words, chosen, work[1], many)
     for i in range(many):
         c = chosen[i]
-        r, p = _best(travel, stops, runs, groups, dear, lists, idle, total[WEIGHT], words, c)
+        r, p = _best(travel, stops, runs, groups, dear, lists, idle, total, words, c)
         if r < 0:
             r, p = _best_anywhere(travel, stops, runs, groups, dear, total[WEIGHT], c)
         if r >= 0:

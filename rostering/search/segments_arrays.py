@@ -64,7 +64,7 @@ def arrays_of(*, compiled: Compiled) -> Arrays:
     runs[:, [kernel.FIRST, kernel.LAST]] = -1
     runs[:, kernel.GROUP] = group_of
     runs[order, kernel.IDLE_AT] = np.arange(duties)
-    stops = _stops(compiled, travel[:, :, n:])
+    stops = _stops(compiled, travel[: len(modes), n:])
     return Arrays(
         travel=travel,
         stops=stops,
@@ -75,7 +75,7 @@ def arrays_of(*, compiled: Compiled) -> Arrays:
         near=_near(travel, n),
         idle=order.astype(np.int64),
         absent=np.arange(n, dtype=np.int64),
-        total=np.array([sum(compiled.penalty), n, 1, TAKEN_MEAN, compiled.problem.weights.travel, 0], np.int64),
+        total=np.array([sum(compiled.penalty), n, 1, TAKEN_MEAN, compiled.problem.weights.travel, 0, 0], np.int64),
     )
 
 
@@ -103,16 +103,16 @@ def follow(*, arrays: Arrays, start: Mapping[int, Stops]) -> None:
 
 
 def _travel(compiled: Compiled, modes: list[str], homes: list[int]) -> Shorts:
-    """By mode between the stops, the homes and, last, a home that is nowhere."""
+    """By mode between the stops, the homes and, last, a home that is nowhere; then all of them turned round."""
     places = np.array([demand.place for demand in compiled.demands] + homes, dtype=np.int64)
     size = len(places) + 1
     travel = np.zeros((len(modes), size, size), np.int32)
     for m, mode in enumerate(modes):
         travel[m, :-1, :-1] = compiled.problem.travel.seconds_by_mode[mode][np.ix_(places, places)]
-    return travel
+    return np.concatenate([travel, travel.transpose(0, 2, 1)])
 
 
-def _stops(compiled: Compiled, to_homes: Shorts) -> Ints:
+def _stops(compiled: Compiled, from_homes: Shorts) -> Ints:
     n = len(compiled.demands)
     stops = np.zeros((n, kernel.STOP_COLUMNS), np.int64)
     stops[:, [kernel.RUN, kernel.BEFORE, kernel.AFTER]] = -1
@@ -123,7 +123,7 @@ def _stops(compiled: Compiled, to_homes: Shorts) -> Ints:
         stops[d, [kernel.EARLIEST, kernel.LATEST]] = earliest, latest
         stops[d, kernel.LOAD] = demand.load
         stops[d, kernel.PENALTY] = compiled.penalty[d]
-        stops[d, kernel.REMOTE] = to_homes[:, d].mean() if to_homes.size else 0
+        stops[d, kernel.REMOTE] = from_homes[:, :, d].mean() if from_homes.size else 0
     return stops
 
 
@@ -160,7 +160,7 @@ def _groups(compiled: Compiled, modes: list[str], homes: list[int], n: int) -> t
 def _lists(travel: Shorts, stops: Ints) -> Shorts:
     """Stops that can come right before (row 0) and right after (row 1) each stop, by travel and the wait there must be."""
     n = len(stops)
-    legs = travel[:, :n, :n].min(axis=0).astype(np.float64)
+    legs = travel[: len(travel) // 2, :n, :n].min(axis=0).astype(np.float64)
     earliest, latest = stops[:, kernel.EARLIEST], stops[:, kernel.LATEST]
     service = stops[:, kernel.SERVICE]
     wait = np.maximum(0, earliest[None, :] - (latest + service)[:, None] - legs)
@@ -171,7 +171,7 @@ def _lists(travel: Shorts, stops: Ints) -> Shorts:
 
 
 def _near(travel: Shorts, n: int) -> Shorts:
-    legs = travel[:, :n, :n].min(axis=0).astype(np.float64)
+    legs = travel[: len(travel) // 2, :n, :n].min(axis=0).astype(np.float64)
     np.fill_diagonal(legs, np.inf)
     return _nearest(legs, AROUND_MAX)
 

@@ -5,11 +5,12 @@ Strings of stops near each other are taken out of a few runs and put back where 
 knows its earliest and its latest feasible start, so that a position is judged in a few steps whatever the run's length.
 Only positions beside a stop's nearest predecessors and successors are tried (granular neighbourhoods).
 
-Arrays (all int64 unless said): `stops[c]` and `runs[r]` have the columns named below, a stop's eight most used in one line
-of the cache; `groups[g]` are runs that are alike; `travel[m, a, b]` (int32) is by mode between nodes, the stops first, then
-the homes; `dear[g, c]` is what stop c costs there, FAR when it may not be there; `lists[0][c]` and `lists[1][c]` (int32)
-are stops that may come right before and right after stop c, nearest first, ended by -1; `near[c]` (int32) the stops around
-it. `total` = (points, absent stops, moves made, stops taken out on average, travel weight).
+Arrays (all int64 unless said): `stops[c]` and `runs[r]` have the columns named below, a stop's most used first; `groups[g]`
+are runs that are alike; `travel[m, a, b]` (int32) is by mode between nodes, the stops first, then the homes, and after the
+last mode comes each turned round, `[b, a]`; `dear[g, c]` is what stop c costs there, FAR when it may not be there;
+`lists[0][c]` and `lists[1][c]` (int32) are stops that may come right before and right after stop c, nearest first, ended by
+-1; `near[c]` (int32) the stops around it. `total` = (points, absent stops, moves made, stops taken out on average, travel
+weight, runs kept for undoing, positions until the next blink).
 Not an engine: rostering.search.segments makes the arrays and reads the answer.
 """
 
@@ -26,16 +27,16 @@ Shorts = np.ndarray[Any, np.dtype[np.int32]]
 Number = Any
 """A whole number: Python's when called from Python, 64 bits once compiled."""
 
-RUN, BEFORE, AFTER, START, LATE, SERVICE, EARLIEST, LATEST, LOAD, PENALTY, REMOTE, ABSENT_AT = range(12)
+RUN, BEFORE, AFTER, START, LATE, SERVICE, LEG, LATEST, EARLIEST, LOAD, PENALTY, REMOTE, ABSENT_AT = range(13)
 STOP_COLUMNS = 16
 FIRST, LAST, CARRIED, SIZE, GROUP, IDLE_AT, MARK = range(7)
 RUN_COLUMNS = 8
 MODE, HOME, OPENS, CLOSES, CAPACITY, IDLE_FROM, IDLE_MANY = range(7)
 GROUP_COLUMNS = 8
-POINTS, ABSENT, MOVES, TAKEN, WEIGHT, KEPT = range(6)
+POINTS, ABSENT, MOVES, TAKEN, WEIGHT, KEPT, TO_BLINK = range(7)
 FAR = 1 << 60
 KEPT_RUN, KEPT_FROM, KEPT_LOAD = range(3)
-KEPT_STOP, KEPT_START, KEPT_LATE = range(3)
+KEPT_STOP, KEPT_START, KEPT_LATE, KEPT_LEG = range(4)
 
 
 @inlined
@@ -83,17 +84,34 @@ def points(
     q: Number,
     c: Number,
 ) -> Number:
-    """Points of stop c between stops p and q of run r; FAR when a window, load or person forbids it."""
-    g = runs[r, GROUP]
-    cost = dear[g, c]
-    if cost < FAR and runs[r, CARRIED] + stops[c, LOAD] <= groups[g, CAPACITY]:
-        start = start_after(travel, stops, groups, g, p, c)
-        if start <= late_before(travel, stops, groups, g, q, c):
-            cost += detour(travel, groups, g, p, q, c) * weight
+    """Points of stop c between stops p and q of run r; FAR when a window, load or person forbids it.
+
+    The leg from p to c is read from the turned travel, where c's row stays in the cache.
+    """
+    g, cost = runs[r, GROUP], FAR
+    if runs[r, CARRIED] + stops[c, LOAD] <= groups[g, CAPACITY] and dear[g, c] < FAR:
+        m, home = groups[g, MODE], groups[g, HOME]
+        turned = m + travel.shape[0] // 2
+        if p < 0:
+            leg_in = np.int64(travel[turned, c, home])
+            there = groups[g, OPENS] + leg_in
         else:
-            cost = FAR
-    else:
-        cost = FAR
+            leg_in = np.int64(travel[turned, c, p])
+            there = stops[p, START] + stops[p, SERVICE] + leg_in
+        start = max(there, stops[c, EARLIEST])
+        if q < 0:
+            leg_out = np.int64(travel[m, c, home])
+            end = groups[g, CLOSES] - leg_out
+        else:
+            leg_out = np.int64(travel[m, c, q])
+            end = stops[q, LATE] - leg_out
+        if start <= stops[c, LATEST] and start + stops[c, SERVICE] <= end:
+            saved = np.int64(0)
+            if q >= 0:
+                saved = stops[q, LEG]
+            elif p >= 0:
+                saved = np.int64(travel[turned, home, p])
+            cost = dear[g, c] + (leg_in + leg_out - saved) * weight
     return cost
 
 
@@ -156,6 +174,7 @@ def put(
     q = runs[r, FIRST] if p < 0 else stops[p, AFTER]
     total[POINTS] += detour(travel, groups, g, p, q, c) * total[WEIGHT] + dear[g, c] - stops[c, PENALTY]
     stops[c, RUN], stops[c, BEFORE], stops[c, AFTER] = r, p, q
+    stops[c, LEG] = travel[groups[g, MODE], groups[g, HOME] if p < 0 else p, c]
     if p < 0:
         runs[r, FIRST] = c
     else:
@@ -164,6 +183,7 @@ def put(
         runs[r, LAST] = c
     else:
         stops[q, BEFORE] = c
+        stops[q, LEG] = travel[groups[g, MODE], c, q]
     runs[r, CARRIED] += stops[c, LOAD]
     if runs[r, SIZE] == 0:
         _idle_drop(runs, groups, idle, r)
@@ -201,6 +221,7 @@ def take(
         runs[r, LAST] = p
     else:
         stops[q, BEFORE] = p
+        stops[q, LEG] = travel[groups[g, MODE], groups[g, HOME] if p < 0 else p, q]
     runs[r, CARRIED] -= stops[c, LOAD]
     runs[r, SIZE] -= 1
     if runs[r, SIZE] == 0:
@@ -229,6 +250,7 @@ def keep(stops: Ints, runs: Ints, total: Ints, kept_runs: Ints, kept_stops: Ints
         kept_stops[at, KEPT_STOP] = c
         kept_stops[at, KEPT_START] = stops[c, START]
         kept_stops[at, KEPT_LATE] = stops[c, LATE]
+        kept_stops[at, KEPT_LEG] = stops[c, LEG]
         at += 1
         c = stops[c, AFTER]
     total[KEPT] = i + 1
@@ -252,6 +274,7 @@ def restore(stops: Ints, runs: Ints, groups: Ints, idle: Ints, total: Ints, kept
             c = kept_stops[at, KEPT_STOP]
             stops[c, RUN], stops[c, BEFORE] = r, before
             stops[c, START], stops[c, LATE] = kept_stops[at, KEPT_START], kept_stops[at, KEPT_LATE]
+            stops[c, LEG] = kept_stops[at, KEPT_LEG]
             stops[c, AFTER] = kept_stops[at + 1, KEPT_STOP] if at + 1 < high else -1
             before = c
         runs[r, FIRST] = kept_stops[low, KEPT_STOP] if high > low else -1
