@@ -9,7 +9,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from types import TracebackType
@@ -28,6 +28,14 @@ FIRST_SHARE, FIRST_SECONDS = 0.02, (1.0, 3.0)
 """Of the whole time so much goes into the first plan of each day, within these bounds."""
 LAST_SHARE = 0.06
 """Of the whole time so much is kept for mending and verifying."""
+
+
+POLL_SECONDS = 0.2
+
+
+def _nobody() -> bool:
+    """Nobody asks to end early."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +68,17 @@ def roster_week(
     params: Params | None = None,
     clock: Clock = "wall",
     progress: Callable[[Step], None] | None = None,
+    asked: Callable[[], bool] = _nobody,
 ) -> WeekFound:
     """A verified roster of all days in about `seconds`; `stranger_seconds` (0: no teams) is what a worker out of the
     team costs a visit, as travel.
 
-    The time is of the wall; within it each search counts by `clock` ("cpu" where a machine is shared). Ctrl-C ends the
-    searches and keeps their best, once every day has one. Raises RosterFaultError as `solve` does.
+    The time is of the wall; within it each search counts by `clock` ("cpu" where a machine is shared). Ctrl-C, or
+    `asked` (whether to end early), ends the searches and keeps their best: every day has one. Raises RosterFaultError as `solve` does.
     """
     began = time.monotonic()
     week, days = Week(problem=problem), days_apart(problem=problem)
-    with Bench(processes=processes) as bench:
+    with Bench(processes=processes, asked=asked) as bench:
         teams = NO_TEAMS
         if stranger_seconds and len(days) > 1:
             teams = teams_for(problem=problem, days=days, seed=seed, stranger_seconds=stranger_seconds)
@@ -154,7 +163,8 @@ def _mend(week: Week, search: Search, seconds: float, progress: Callable[[Step],
 class Bench:
     """Processes side by side, each with days of its own; closing it leaves none behind."""
 
-    def __init__(self, *, processes: int) -> None:
+    def __init__(self, *, processes: int, asked: Callable[[], bool] = _nobody) -> None:
+        self._asked = asked
         context = multiprocessing.get_context("spawn")
         self._end = context.Event()
         self._pools = [
@@ -197,13 +207,18 @@ class Bench:
     def _done(self, waiting: Iterable[Future[DayResult]]) -> Iterable[Future[DayResult]]:
         left = set(waiting)
         while left:
+            done: set[Future[DayResult]] = set()
             try:
-                for future in as_completed(set(left)):
-                    left.discard(future)
-                    yield future
+                done, left = wait(left, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                if self._asked():
+                    self._interrupt()
             except KeyboardInterrupt:
-                self.was_interrupted = True
-                self._end.set()
+                self._interrupt()
+            yield from done
+
+    def _interrupt(self) -> None:
+        self.was_interrupted = True
+        self._end.set()
 
 
 _END: list[Event] = []
