@@ -15,6 +15,7 @@ from rostering.problem import Demand, Problem
 from rostering.roster import Roster, Run, Unfilled
 from rostering.search.compiled import compile_problem
 from rostering.search.engine import Stops
+from rostering.search.islands import IslandsEngine
 from rostering.solver import Params, Result, RosterFaultError, chosen, roster_of
 from rostering.stop import Progress, StopRule
 from rostering.teams import choose_teams
@@ -137,9 +138,15 @@ def solve_day(
     start: tuple[Run, ...] = (),
     report: Callable[[Progress], None] | None = None,
 ) -> DayResult:
-    """One day's verified result, searched from the runs of `start` as far as they still fit into the day."""
+    """One day's verified result, searched from the runs of `start` as far as they still fit into the day.
+
+    It is searched by one process unless `params` says how many.
+    """
     compiled = compile_problem(problem=with_teams(problem=day.problem, teams=teams))
-    engine = chosen(compiled=compiled, params=params or Params())
+    params = params or Params()
+    engine = chosen(compiled=compiled, params=params)
+    if params.processes is not None and params.processes > 1:
+        engine = IslandsEngine(engine=engine, processes=params.processes)
     answer = engine.search(
         compiled=compiled,
         stop=stop,
