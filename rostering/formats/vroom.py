@@ -18,7 +18,7 @@ import numpy as np
 from rostering.formats.error import FormatError
 from rostering.formats.json_fields import json_object, listed, number, only, whole
 from rostering.formats.signs import Signs
-from rostering.problem import Demand, Meal, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
+from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
 from rostering.roster import Roster, Run
 from rostering.travel_matrix import MODES, Place, build
 
@@ -288,7 +288,7 @@ def _demand(job: dict[str, Any], where: str, places: _Places) -> Demand:
 
 
 def _worker(vehicle: dict[str, Any], where: str, places: _Places) -> Worker:
-    silent: dict[str, tuple[object, ...]] = {"speed_factor": (1,), "costs": ({},), "steps": ([],)}
+    silent: dict[str, tuple[object, ...]] = {"speed_factor": (1,), "costs": ({},), "steps": ([],), "breaks": ([],)}
     silent |= dict.fromkeys(("max_tasks", "max_travel_time", "max_distance"), ())
     _refuse_said(vehicle, where, silent)
     start = places.of(holder=vehicle, prefix="start", index="start_index", where=where)
@@ -306,22 +306,4 @@ def _worker(vehicle: dict[str, Any], where: str, places: _Places) -> Worker:
         mode=places.mode(vehicle=vehicle, where=where),
         daily_rest_seconds=0,
         weekly_rest_seconds=0,
-        meal=_meal(vehicle, where),
     )
-
-
-def _meal(vehicle: dict[str, Any], where: str) -> Meal | None:
-    """One break with one window, as a meal that whoever has stops must have."""
-    breaks = listed(holder=vehicle, key="breaks", where=where, optional=True)
-    if not breaks:
-        return None
-    if len(breaks) > 1:
-        raise FormatError(where=f"{where}.breaks", wrong=f"{len(breaks)} breaks; one can be said")
-    at = f"{where}.breaks[0]"
-    only(holder=breaks[0], known=("id", "description", "time_windows", "service"), where=at)
-    windows = listed(holder=breaks[0], key="time_windows", where=at)
-    if len(windows) != 1:
-        raise FormatError(where=f"{at}.time_windows", wrong=f"{len(windows)} windows; one can be said")
-    opens, closes = _window(windows[0], f"{at}.time_windows[0]")
-    service = whole(value=breaks[0].get("service", 0), where=f"{at}.service")
-    return Meal(earliest=opens, latest=closes + service, least_seconds=service)

@@ -54,7 +54,7 @@ class SegmentsEngine:
     ) -> Answer:
         """The best answer before `stop`; what a warm start leaves out, or cannot have, is put where it costs least."""
         if not compiled.demands or not compiled.duties:
-            return Answer(runs={}, iterations=0)
+            return Answer(runs={}, iterations=0, curve=((0, sum(compiled.penalty)),))
         arrays = arrays_of(compiled=compiled)
         if start is not None:
             follow(arrays=arrays, start=start)

@@ -144,7 +144,7 @@ def replaced(whole, *keys, to):
         (("vehicles", 0, "max_tasks"), 4, "vehicles[0].max_tasks"),
         (("vehicles", 0, "costs"), {"fixed": 4}, "vehicles[0].costs"),
         (("vehicles", 0, "speed_factor"), 2, "vehicles[0].speed_factor"),
-        (("vehicles", 0, "breaks"), [{}, {}], "vehicles[0].breaks"),
+        (("vehicles", 0, "breaks"), [{"id": 1, "time_windows": [[0, 9]]}], "vehicles[0].breaks"),
         (("vehicles", 0, "profile"), "boat", "vehicles[0].profile"),
         (("matrices", "car", "durations", 0, 1), -3, "file.matrices.car.durations[0][1]"),
         (("matrices", "car", "durations", 0), [1], "file.matrices.car.durations[0]"),
