@@ -25,7 +25,7 @@ class _MakesByDefault(TyperGroup):
 _MAKE_OPTIONS = frozenset({"--all-localities", "--locality", "--week", "--day"})
 roster_app = typer.Typer(cls=_MakesByDefault, no_args_is_help=True, help="Make rosters as drafts, and explain them.")
 Locality = Annotated[str | None, typer.Option(help="The locality.")]
-Provider = Annotated[str | None, typer.Option(help="The provider; needed where several have visits there.")]
+Provider = Annotated[str | None, typer.Option(help="The provider; needed where several have visits there then.")]
 RosterId = Annotated[str, typer.Option(help="The roster's id, as popback roster list has it.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day, such as 2026-11-23.")]
 Seed = Annotated[int, typer.Option(min=0, help="Which of equally good rosters.")]
@@ -92,10 +92,10 @@ def make(
             assert week is not None
             answer = making.every_week(week.date(), cluster=cluster, processes=processes, again=again)
         elif week is not None:
-            answer = making.week(*making.where(locality, provider), monday=week.date())
+            answer = making.week(*making.where(locality, provider, since_day=week.date(), days=7), monday=week.date())
         else:
             assert day is not None
-            answer = making.day(*making.where(locality, provider), day=day.date())
+            answer = making.day(*making.where(locality, provider, since_day=day.date()), day=day.date())
     emit(answer, as_json=as_json)
     if answer.get("failed"):
         raise typer.Exit(1)
@@ -120,7 +120,7 @@ def replan(
         from api.commands.roster_making import Making, roads_of
 
         making = Making(parts, roads=roads_of(travel, data=data), seed=seed, seconds_max=seconds, iterations=None)
-        answer = making.mended(*making.where(locality, provider), day=day.date(), away=sick)
+        answer = making.mended(*making.where(locality, provider, since_day=day.date()), day=day.date(), away=sick)
     emit(answer, as_json=as_json)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -24,7 +24,7 @@ from evm.services.roster_problem import Wishes
 from evm.services.roster_replan import keep_replanned, prepare_replan, replan_prepared, told
 from evm.services.roster_week import DAYS, prepare_week, refuse_no_monday, task_of
 from evm.services.roster_worker import day_task_of
-from evm.store import people
+from evm.store import people, rosters
 from rostering.lower_bound import lower_bound
 from rostering.problem import Problem
 from rostering.scale import Pool, ProcessPool
@@ -50,18 +50,27 @@ class Making:
         self._seconds_max = seconds_max
         self._wishes = Wishes() if iterations is None else Wishes(iterations_max=iterations)
 
-    def where(self, locality: str | None, provider: str | None) -> tuple[LocalityId, ProviderId]:
+    def where(
+        self, locality: str | None, provider: str | None, *, since_day: date, days: int = 1
+    ) -> tuple[LocalityId, ProviderId]:
         """The locality and the provider that are meant; refused where they are not there, or could be several."""
+        until_day = since_day + timedelta(days=days)
         with self._parts.sessions() as session:
             localities = [each.locality_id for each in people.localities(session)]
             if locality not in localities:
                 refuse(f"--locality: there is no {locality!r}; there are {_listed(localities)}")
+            visits = rosters.with_visits(session, since_day=since_day, until_day=until_day)
             workers = people.workers(session, locality_id=LocalityId(locality))
-        among = sorted({worker.provider_id for worker in workers})
-        if provider is None and len(among) == 1:
-            return LocalityId(locality), among[0]
+        planned = sorted({provider_id for place, provider_id in visits if place == locality})
+        if not planned:
+            refuse(
+                f"no visit is planned in {locality} from {since_day} to before {until_day}: nothing is to be rostered"
+            )
+        among = sorted({*planned, *(worker.provider_id for worker in workers)})
+        if provider is None and len(planned) == 1:
+            return LocalityId(locality), planned[0]
         if provider not in among:
-            refuse(f"--provider: name one that has care workers in {locality}: {_listed(among)}")
+            refuse(f"--provider: name one that has visits or care workers in {locality}: {_listed(among)}")
         return LocalityId(locality), ProviderId(provider)
 
     def day(self, locality_id: LocalityId, provider_id: ProviderId, *, day: date) -> dict[str, Any]:
@@ -91,7 +100,7 @@ class Making:
             **where,
             "day": day.isoformat(),
             "rosters": [roster_id],
-            **_facts(result, travel=self._roads, said=prepared.travel_said),
+            **_facts(prepared.problem, result, travel=self._roads, said=prepared.travel_said),
             "stopped": stopped,
         }
 
@@ -121,7 +130,7 @@ class Making:
             "provider_id": provider_id,
             "week": monday.isoformat(),
             "rosters": list(roster_ids),
-            **_facts(result, travel=self._roads, said=prepared.travel.said),
+            **_facts(prepared.problem, result, travel=self._roads, said=prepared.travel.said),
             "unfilled": unfilled,
             "stopped": stopped,
         }
@@ -286,8 +295,9 @@ def _pool(*, cluster: str | None, processes: int | None) -> Iterator[Pool]:
         pool.close()
 
 
-def _facts(result: Result, *, travel: RoadSource | None, said: tuple[str, ...]) -> dict[str, Any]:
+def _facts(problem: Problem, result: Result, *, travel: RoadSource | None, said: tuple[str, ...]) -> dict[str, Any]:
     return {
+        "worker_visits": sum(len(demand.slots) for demand in problem.demands),
         "unfilled": len(result.roster.unfilled),
         "objective": result.objective,
         "lower_bound": result.lower_bound,

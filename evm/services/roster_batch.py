@@ -20,7 +20,7 @@ from evm.store import rosters
 from rostering.problem import ProblemError
 from rostering.scale import Asked, Done, Pool, Task, never
 from rostering.scale_week import solve_task
-from rostering.solver import Result
+from rostering.solver import Result, RosterFaultError
 
 ALONE_SHARE = 20
 """A day that has to be solved alone may take a twentieth of the week's seconds."""
@@ -123,6 +123,8 @@ def _kept(batch: Batch, question: PreparedWeek, done: Done) -> WeekMade:
             roster_ids, unfilled = keep_result(batch=batch, question=question, result=done.answer)
         except RosterRefused as refused:
             failed = refused.words
+        except RosterFaultError as fault:  # a bug, said in full; the other localities are made all the same
+            failed = f"the search made a roster that breaks a rule: {fault}"
         else:
             return _made(question, roster_ids=roster_ids, unfilled=unfilled, was_saved=False)
     return WeekMade(locality_id=question.locality_id, provider_id=question.provider_id, failed=failed)

@@ -21,10 +21,11 @@ from typer.testing import CliRunner
 from api.cli import app
 from evm.domain.ids import CustomerId, LocalityId, ProviderId, WorkerId
 from evm.domain.people import Locality, Provider
+from evm.gateways import road_table
 from evm.services.contracts import add_contract
 from evm.store import people, plans, rosters
 from evm.store.rosters import RosterRecord, RosterState
-from tests.planning import COUNCIL, LOCALITY, MONDAY, PROVIDER, a_customer, a_visit, a_worker, instant, settle
+from tests.planning import COUNCIL, LOCALITY, MONDAY, PROVIDER, a_customer, a_visit, a_worker, home, instant, settle
 from tests.rostering.test_scale import scheduler, started, worker
 
 __all__ = ["scheduler"]
@@ -171,10 +172,11 @@ def test_one_locality_that_cannot_be_made_leaves_the_others(run: Run, town: sess
         (("make", "--locality", "m14", "--day", "2026-11-23", "--week", "2026-11-23"), "say --day or --week"),
         (("make", "--day", "2026-11-23"), "say --locality with its id, or --all-localities"),
         (("make", "--locality", "nowhere", "--day", "2026-11-23"), "there is no 'nowhere'; there are m14, m15, m16"),
+        (("make", "--locality", "m14", "--day", "2027-02-01"), "no visit is planned in m14 from 2027-02-01 to before 2027-02-02"),
         (("make", "--locality", "m14", "--week", "2026-11-25"), "2026-11-25 is no Monday: name the week by its Monday, 2026-11-23"),
         (("--all-localities", "--week", "2026-11-25"), "2026-11-25 is no Monday"),
         (("--all-localities", "--day", "2026-11-23"), "--all-localities makes weeks"),
-        (("make", "--locality", "m14", "--provider", "x", "--day", "2026-11-23"), "name one that has care workers in m14: northcare"),
+        (("make", "--locality", "m14", "--provider", "x", "--day", "2026-11-23"), "name one that has visits or care workers in m14: northcare"),
         (("make", "--locality", "m14", "--day", "2026-11-23", "--cluster", "tcp://x"), "go with --all-localities"),
         (("--all-localities", "--week", "2026-11-23", "--cluster", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
         (("make", "--locality", "m14", "--day", "2026-11-23", "--seconds", "5", "--iterations", "5"), "not both"),
@@ -191,6 +193,56 @@ def test_what_cannot_be_meant_is_answered_with_the_remedy(run: Run, given: tuple
     assert sentence in refused.stderr
     assert "Traceback" not in refused.output
     assert refused.stdout == ""
+
+
+@pytest.mark.database("sqlite")
+def test_a_silent_routing_server_is_said_and_the_roster_made(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The week must be rostered although a server is down, and everybody must see that it was."""
+    monkeypatch.setattr(road_table, "TRIES_MAX", 1)
+    done = run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "5", "--json", "--travel", "osrm:http://127.0.0.1:1")  # fmt: skip
+    made = answer(done)
+    (said,) = made["said"]
+    assert said.startswith("Travel times are the policy's, as the crow flies: the routing server at 127.0.0.1 does not")
+    assert said in done.stderr
+
+
+@pytest.mark.database("sqlite")
+def test_roads_of_an_extract_are_read_once(run: Run, tmp_path: Path) -> None:
+    """A roster by road takes the long way round, and the second does not read the extract again."""
+    road = [(home(1).latitude, home(1).longitude + side) for side in (0, 0.02)] + [
+        (home(n).latitude, home(n).longitude + 0.02) for n in (3, -3)
+    ]
+    nodes = "".join(
+        f'<node id="{n}" version="1" lat="{lat}" lon="{lon}"/>' for n, (lat, lon) in enumerate(road, start=1)
+    )
+    ways = "".join(
+        f'<way id="{n}" version="1"><nd ref="{a}"/><nd ref="{b}"/><tag k="highway" v="service"/></way>'
+        for n, (a, b) in enumerate([(1, 2), (2, 3), (2, 4)], start=1)
+    )
+    extract = tmp_path / "town.osm"
+    extract.write_text(f'<osm version="0.6" generator="test">{nodes}{ways}</osm>')
+    words = (
+        "make",
+        "--locality",
+        "m14",
+        "--day",
+        MONDAY,
+        "--iterations",
+        "5",
+        "--travel",
+        f"roads:{extract}",
+        "--json",
+    )
+    done = run(*words)
+    made = answer(done)
+    assert "reading the roads of town.osm" in done.stderr
+    assert "OpenStreetMap contributors" in made["travel_attribution"]
+    assert made["said"][0].endswith("too far from any road for car; journeys there are the policy's, as the crow flies. Check the place.")  # fmt: skip
+    again = run(*words)
+    assert answer(again)["travel_minutes"] == made["travel_minutes"]
+    assert "reading the roads" not in again.stderr
+    flown = answer(run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "5", "--json"))
+    assert flown["travel_minutes"] < made["travel_minutes"]
 
 
 def typed(words: list[str], *given: str) -> subprocess.Popen[str]:
