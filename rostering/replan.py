@@ -111,7 +111,7 @@ def _search(repair: Repair, stop: StopRule, rng: random.Random, report: Callable
     repair.fill(repair.published.owed)
     make_room(repair=repair, stopped=stopped)
     keep_promises(repair=repair)
-    drop_halves(repair=repair)
+    make_room(repair=repair, stopped=stopped, among=drop_halves(repair=repair))
     repair.fill()
     iterations = improve(repair=repair, stop=stop, rng=rng, report=report)
     repair.fill()

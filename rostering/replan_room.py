@@ -5,85 +5,80 @@ Not the pricing and not the bookkeeping of a re-plan (rostering.replan_search).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from rostering.constraint import Span
 from rostering.lines import Line, line_of, places_in
 from rostering.problem import Demand
 from rostering.replan_search import Repair
-from rostering.standing import Standing
+from rostering.standing import Standing, apart
 
-CHAIN_DEPTH = 2
-CHAIN_TRIALS = 400
+CHAIN_DEPTH = 3
+CHAIN_TRIALS = 500
 GOOD_CHAINS = 6
 
 
-def make_room(*, repair: Repair, stopped: Callable[[], bool]) -> None:
-    """Fill absent visits by handing on one visit, or two in a chain, of those in their way.
+def make_room(*, repair: Repair, stopped: Callable[[], bool], among: Collection[str] | None = None) -> None:
+    """Fill absent visits (or those `among` them) by handing on what is in their way, in chains of up to CHAIN_DEPTH.
 
     Visits that somebody had are tried whatever `stopped` says: the trials are counted, not timed.
     """
     owed = repair.published.owed
+    absent = repair.absent if among is None else repair.absent & set(among)
     for visit in sorted(
-        repair.absent,
-        key=lambda each: (each not in owed, not repair.demand(each).must_keep, -repair.penalty(each), each),
+        absent, key=lambda each: (each not in owed, not repair.demand(each).must_keep, -repair.penalty(each), each)
     ):
         if visit not in owed and (stopped() or not repair.may_change(repair.standing)):
             return
-        repair.trials_left = CHAIN_TRIALS
-        found = _chained(repair, repair.standing, repair.demand(visit), frozenset(), CHAIN_DEPTH)
+        found = _shortest_chain(repair, repair.demand(visit))
         if found is not None and (visit in owed or repair.may_change(found)):
             repair.standing = found
             repair.absent.discard(visit)
 
 
-def drop_halves(*, repair: Repair) -> None:
-    """Take out the other half of each visit for two that nobody else can be found for: one alone is no visit."""
+def drop_halves(*, repair: Repair) -> frozenset[str]:
+    """Take out the other half of each visit for two that nobody else can be found for: one alone is no visit.
+
+    Whom they then can be given to together is tried at once; those that stay absent are returned.
+    """
     halves = {visit for visit in repair.absent if any((visit, k) in repair.standing.starts for k in (0, 1))}
     for visit in sorted(halves):
-        demand = repair.demand(visit)
-        if demand.sync.independent:
+        if repair.demand(visit).sync.independent:
             continue
         after = repair.without(repair.standing, {visit})
         if after is not None:
             repair.standing = after
-    repair.fill()
+    repair.fill(halves)
+    return frozenset(halves & repair.absent)
+
+
+def _shortest_chain(repair: Repair, demand: Demand) -> Standing | None:
+    """The roster with the visit in it after the shortest chain that makes room, within the trials that are left."""
+    repair.trials_floor = max(0, repair.trials_left - CHAIN_TRIALS)
+    for depth in range(1, CHAIN_DEPTH + 1):
+        found = _chained(repair, repair.standing, demand, frozenset(), depth)
+        if found is not None or repair.trials_left <= repair.trials_floor:
+            return found
+    return None
 
 
 def _chained(repair: Repair, standing: Standing, demand: Demand, chain: frozenset[str], depth: int) -> Standing | None:
-    """The standing roster with the visit in it, whatever was in its way handed on; None when that fails."""
-    way = next(repair.ways_in(standing, demand), None)
-    if way is not None:
-        after = standing.copy()
-        after.apply(way.change)
-        return after
+    """The roster with the visit in it, just `depth` others handed on; None when that fails. Of the shortest chains the
+    cheapest of the first few, of longer ones the first."""
     if depth == 0:
-        return None
-    best: tuple[int, Standing] | None = None
-    good = 0
+        way = next(repair.ways_in(standing, demand), None)
+        return None if way is None else standing.changed(way.change)
+    found: list[tuple[int, int, Standing]] = []
     for after, other in _in_the_way(repair, standing, demand, chain):
-        if repair.trials_left <= 0 or good >= GOOD_CHAINS:
+        if repair.trials_left <= repair.trials_floor:
             break
-        repair.trials_left -= 1
-        done = _chained(repair, after, other, chain | {demand.id}, 0)
-        if done is not None:
-            good += 1
-            points = repair.points(done)
-            best = (points, done) if best is None or points < best[0] else best
-    if best is None and depth > 1:
-        return _deeper(repair, standing, demand, chain, depth)
-    return None if best is None else best[1]
-
-
-def _deeper(repair: Repair, standing: Standing, demand: Demand, chain: frozenset[str], depth: int) -> Standing | None:
-    for after, other in _in_the_way(repair, standing, demand, chain):
-        if repair.trials_left <= 0:
-            return None
         repair.trials_left -= 1
         done = _chained(repair, after, other, chain | {demand.id}, depth - 1)
         if done is not None:
-            return done
-    return None
+            found.append((repair.points(done), len(found), done))
+            if depth > 1 or len(found) >= GOOD_CHAINS:
+                break
+    return min(found)[2] if found else None
 
 
 def _in_the_way(
@@ -91,22 +86,55 @@ def _in_the_way(
 ) -> Iterator[tuple[Standing, Demand]]:
     """Rosters in which one visit gave its place to this one: (the roster, the visit that is out now)."""
     missing = standing.missing(demand=demand)
-    if len(missing) != 1:
-        return
-    slot = missing[0]
-    spans = standing.spans_for(demand=demand, slot=slot)
-    able = standing.rules.able(demand, slot)
-    for number, line in enumerate(standing.lines):
-        if line.worker.id not in able or not spans or line.end < spans[0][0] or line.start > spans[-1][1]:
-            continue
-        for other in _movable(repair, line, chain):
-            if not _fits_without(standing, number, demand, slot, other, spans):
+    seen: set[str] = set()
+    for slot in missing:
+        spans = standing.spans_for(demand=demand, slot=slot)
+        able = standing.rules.able(demand, slot)
+        partners = _partners(standing, demand, 1 - slot) if len(missing) == 2 else None
+        for number, line in enumerate(standing.lines):
+            if line.worker.id not in able or not spans or line.end < spans[0][0] or line.start > spans[-1][1]:
                 continue
-            after = repair.without(standing, {other.id})
-            way = None if after is None else next(repair.ways_in(after, demand, (number,)), None)
-            if after is not None and way is not None:
-                after.apply(way.change)
-                yield after, other
+            for other in _movable(repair, line, chain):
+                freed = _freed(standing, number, demand, slot, other, spans) if other.id not in seen else []
+                if not freed or not (partners is None or _meets(demand, slot, line.worker.id, freed, partners)):
+                    continue
+                seen.add(other.id)
+                after = repair.without(standing, {other.id})
+                numbers = (number,) if partners is None else None
+                way = None if after is None else next(repair.ways_in(after, demand, numbers), None)
+                if after is not None and way is not None:
+                    after.apply(way.change)
+                    yield after, other
+
+
+def _partners(standing: Standing, demand: Demand, slot: int) -> list[tuple[str, int, int]]:
+    """(worker, first, last) of every place that the slot has as things stand."""
+    spans = standing.spans_for(demand=demand, slot=slot)
+    able, service = standing.rules.able(demand, slot), demand.slots[slot].service_seconds
+    return [
+        (line.worker.id, place.first, place.last)
+        for number, line in enumerate(standing.lines)
+        if line.worker.id in able
+        for place in places_in(
+            line=line,
+            number=number,
+            legs=standing.rules.legs_of(line.worker.mode, demand.place),
+            service_seconds=service,
+            spans=spans,
+        )
+    ]
+
+
+def _meets(
+    demand: Demand, slot: int, worker: str, freed: Sequence[Span], partners: Sequence[tuple[str, int, int]]
+) -> bool:
+    """Whether somebody else could start the other slot in time for one of the freed spans of this one."""
+    least, most = apart(demand=demand)
+    if slot:
+        least, most = -most, -least
+    return any(
+        who != worker and first <= hi + most and lo + least <= last for lo, hi in freed for who, first, last in partners
+    )
 
 
 def _movable(repair: Repair, line: Line, chain: frozenset[str]) -> list[Demand]:
@@ -118,7 +146,8 @@ def _movable(repair: Repair, line: Line, chain: frozenset[str]) -> list[Demand]:
     ]
 
 
-def _fits_without(standing: Standing, number: int, demand: Demand, slot: int, other: Demand, spans: list[Span]) -> bool:
+def _freed(standing: Standing, number: int, demand: Demand, slot: int, other: Demand, spans: list[Span]) -> list[Span]:
+    """Starts that the slot could have in the line if the other visit were not in it."""
     line = standing.lines[number]
     stops = tuple(stop for stop in line.stops if stop[0] is not other)
     legs_of = standing.rules.legs_of
@@ -127,7 +156,7 @@ def _fits_without(standing: Standing, number: int, demand: Demand, slot: int, ot
     )
     legs, service = legs_of(line.worker.mode, demand.place), demand.slots[slot].service_seconds
     found = places_in(line=without, number=number, legs=legs, service_seconds=service, spans=spans)
-    return next(found, None) is not None
+    return [(place.first, place.last) for place in found]
 
 
 def keep_promises(*, repair: Repair) -> None:

@@ -14,11 +14,8 @@ from rostering.standing import Slot, Standing
 from rostering.ways import Tastes, Way, ways
 
 REGRET_OVER_MAX = 30
-CHAIN_DEPTH = 2
-CHAIN_TRIALS = 400
-GOOD_CHAINS = 6
-NEAR_MAX = 24
-TAKEN_OUT_MAX = 5
+TRIALS_MAX = 1_200
+"""Of handing visits on, in a whole re-plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +47,8 @@ class Repair:
     published: Published
     tastes: Tastes
     absent: set[str]
-    trials_left: int = 0
+    trials_left: int = TRIALS_MAX
+    trials_floor: int = 0
     curve: list[tuple[int, int]] = field(default_factory=list)
     priced: dict[int, tuple[Line, int]] = field(default_factory=dict)
 

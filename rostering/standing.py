@@ -191,6 +191,12 @@ class Standing:
             published=self.published,
         )
 
+    def changed(self, change: Change) -> Standing:
+        """A copy in which the lines hold this instead."""
+        after = self.copy()
+        after.apply(change)
+        return after
+
     def give(self, demand: Demand, start: int) -> Span:
         """How far the visit may move from `start`: not at all when pinned, promised or done by two at once."""
         if demand.is_pinned or demand.must_keep or len(demand.slots) > 1:
