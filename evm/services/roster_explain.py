@@ -2,6 +2,7 @@
 nothing."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,10 @@ from evm.services.roster_drafts import Prepared, prepare
 from evm.services.roster_problem import Wishes
 from evm.store import rosters
 from rostering.alternatives import alternatives
+from rostering.explain import visit_scores
 from rostering.popback import Offer
+from rostering.relax import relax
+from rostering.roster import Roster
 
 OTHERS_MAX = 5
 
@@ -74,6 +78,7 @@ def explain_visit(
         raise RosterRefused(f"Visit {visit} is not to be made on {record.day}.", visits=[visit])
     roster = standing_roster(body=record.body, day=prepared.day, problem=prepared.problem)
     starts = roster.starts()
+    scored = next(each for each in visit_scores(problem=prepared.problem, roster=roster) if each.visit == visit)
     found = alternatives(problem=prepared.problem, roster=roster, visit=visit, limit=OTHERS_MAX)
     blocked = [each for each in record.body["unfilled"] if each["visit"] == visit]
     return {
@@ -83,6 +88,7 @@ def explain_visit(
         "start": None if (visit, 0) not in starts else _local(prepared, starts[visit, 0][1], policy=policy),
         "preferred_workers": sorted(demand.preferred_workers),
         "points": found.points,
+        "score": {name: points for name, points in asdict(scored).items() if name != "visit"},
         "others": [_other(prepared, offer, policy=policy) for offer in found.others],
         "nobody_else": "" if found.others else found.reason,
         "unfilled": [
@@ -93,6 +99,19 @@ def explain_visit(
             }
             for each in blocked
         ],
+        "possible_if": _possible_if(prepared, roster, visit, policy=policy) if blocked else None,
+    }
+
+
+def _possible_if(prepared: Prepared, roster: Roster, visit: str, *, policy: Policy) -> Mapping[str, Any]:
+    """The least that would have to give so that somebody could make the visit."""
+    found = relax(problem=prepared.problem, roster=roster, visit=visit)
+    return {
+        "conflict": list(found.conflict),
+        "relax": [each.sentence for each in found.relax],
+        "workers": list(found.workers),
+        "start": None if found.start is None else _local(prepared, found.start, policy=policy),
+        "reason": found.reason,
     }
 
 

@@ -385,6 +385,19 @@ def test_a_roster_says_why_it_is_as_it_is(run: Run) -> None:
 
 
 @pytest.mark.database("sqlite")
+def test_a_visit_nobody_has_says_what_would_make_it_possible(run: Run, town: sessionmaker[Session]) -> None:
+    """The office has to decide what gives: it must be told the least that would do."""
+    with town.begin() as session:
+        plans.add_planned_visits(session, visits=[a_visit("late", at=instant(21))])
+    (roster_id,) = answer(run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "5", "--json"))["rosters"]
+    one = fits(run("explain", "--roster", roster_id, "--visit", "late", "--json"), "roster_explain")
+    assert (one["workers"], len(one["unfilled"])) == ([], 1)
+    assert set(one["possible_if"]["conflict"]) == {"windows", "availability"}
+    assert one["possible_if"]["relax"] == ["let it start outside its window"]
+    assert one["possible_if"]["workers"][0] in {"w1", "w2", "w3"}
+
+
+@pytest.mark.database("sqlite")
 def test_rosters_are_listed_by_week(run: Run) -> None:
     """Explaining and publishing ask for a roster's id: it must be found somewhere."""
     roster_id = published(run)
