@@ -38,7 +38,7 @@ REHEAT_MOVES = 4_000_000
 SMALL_NODES = 60
 CYCLES_SMALL = 4
 HOT = 0.006
-COLD = 0.00001
+COLD = 0.00002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

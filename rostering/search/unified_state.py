@@ -226,10 +226,11 @@ def arrival(tables: Tables, state: State, t: int) -> tuple[int, int, int, int]:
     if p >= 0 and free >= wanted and max(free, earliest) + least <= latest:
         return max(free, earliest) + least + leg, leg, 2, max(0, earliest - free)
     ready = free + leg
-    if ready >= wanted and max(ready, earliest) + least <= latest:
+    begins = tables.workers[SHIFT_START, w] + leg if p < 0 and not tables.workers[AT_START, w] else ready
+    if ready >= wanted and max(begins, earliest) + least <= latest:
         if p >= 0 or tables.workers[AT_START, w]:
             waited = max(0, earliest - ready)
-        return max(ready, earliest) + least, leg, 3, waited
+        return max(ready, max(begins, earliest) + least), leg, 3, waited
     return ready, leg, 0, 0
 
 
