@@ -1,21 +1,19 @@
-"""OR-Tools CP-SAT over a few runs at once: the best way to share out and order their visits, all else left as it is.
+"""OR-Tools CP-SAT proves the best roster of a small problem; it is no search for large ones, and knows not every rule.
 
-With every duty of a small problem it proves the best roster there is. It finds patterns that no single order of all
-visits expresses (the second half of one sequence before the first half of another, both ways round). It knows no
-rules over a whole run (breaks, hours, gaps): `refuses` says so, and the caller verifies what it gives.
+It finds patterns that no single order of all visits expresses (the second half of one sequence before the first half
+of another, both ways round). What it cannot express, `refuses` names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
 from rostering.bounds_slots import slots_of
 from rostering.search.compiled import Compiled
-from rostering.search.engine import Answer, Stops
-from rostering.search.exact_model import Model, build, runs_of
+from rostering.search.engine import Answer
+from rostering.search.exact_model import build, runs_of
 
 VISITS_MAX = 12
 
@@ -54,7 +52,12 @@ def refuses(*, compiled: Compiled) -> str | None:
     return next((reason for reason, applies in reasons if applies), None)
 
 
-def prove(*, compiled: Compiled, effort_seconds: float, seed: int, start: Mapping[int, Stops] | None = None) -> Proved:
+def can_prove(*, compiled: Compiled) -> bool:
+    """Whether `prove` takes the problem: few enough visits, and no rule that it does not know."""
+    return len(compiled.demands) <= VISITS_MAX and refuses(compiled=compiled) is None
+
+
+def prove(*, compiled: Compiled, effort_seconds: float, seed: int) -> Proved:
     """The best answer to a small problem, with its proof when CP-SAT ends within its effort (deterministic time).
 
     Raises ValueError for a problem that `refuses` or that has more than VISITS_MAX visits.
@@ -62,28 +65,16 @@ def prove(*, compiled: Compiled, effort_seconds: float, seed: int, start: Mappin
     reason = refuses(compiled=compiled)
     if reason is not None or len(compiled.demands) > VISITS_MAX:
         raise ValueError(reason or f"{len(compiled.demands)} visits; at most {VISITS_MAX} can be proved")
-    runs = dict(start or {})
     model = build(
         compiled=compiled,
         slots=slots_of(compiled=compiled),
-        runs=runs,
-        duties=range(len(compiled.duties)),
-        visits=range(len(compiled.demands)),
     )
-    solver = solved(model, effort_seconds, seed)
-    if solver is None:
-        penalty = sum(compiled.penalty)
-        return Proved(answer=Answer(runs={}, iterations=0), objective=penalty, bound=0)
-    found = runs_of(model=model, solver=solver)
-    answer = Answer(runs=found, iterations=1, curve=((1, round(solver.objective_value)),))
-    return Proved(answer=answer, objective=round(solver.objective_value), bound=round(solver.best_objective_bound))
-
-
-def solved(model: Model, effort_seconds: float, seed: int) -> cp_model.CpSolver | None:
-    """CP-SAT with an answer to the model, or None when it has none in its effort. One thread: repeatable."""
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed % 2**31
     solver.parameters.max_deterministic_time = effort_seconds
-    status = solver.solve(model.cp)
-    return solver if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+    if solver.solve(model.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Proved(answer=Answer(runs={}, iterations=0), objective=sum(compiled.penalty), bound=0)
+    objective = round(solver.objective_value)
+    answer = Answer(runs=runs_of(model=model, solver=solver), iterations=1, curve=((1, objective),))
+    return Proved(answer=answer, objective=objective, bound=round(solver.best_objective_bound))

@@ -1,9 +1,8 @@
-"""The CP-SAT model of a few duties and visits: one circuit a duty, starts, pairs, points. It solves nothing itself."""
+"""The CP-SAT model of a small problem: one circuit a duty, starts, pairs, points. It solves nothing itself."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,60 +18,34 @@ Item = tuple[int, int]
 
 @dataclass(slots=True, kw_only=True)
 class Model:
-    """A model under construction: the free slots `rows`, who may have each (`takes`), when (`starts`), and its cost.
-
-    `fixed` are the starts of slots in other runs; their visits' free halves keep to them.
-    """
+    """A model under construction: the slots by row, which visits are `present`, who `takes` a slot, when it `starts`."""
 
     compiled: Compiled
     slots: Slots
-    duties: tuple[int, ...]
-    runs: dict[int, Stops]
-    stops: dict[Item, tuple[int, int]]
     rows: dict[Item, int]
-    fixed: dict[Item, int]
     cp: cp_model.CpModel = field(default_factory=cp_model.CpModel)
     present: dict[int, cp_model.IntVar] = field(default_factory=dict)
     takes: dict[tuple[Item, int], cp_model.IntVar] = field(default_factory=dict)
     starts: dict[Item, cp_model.IntVar] = field(default_factory=dict)
     cost: list[cp_model.LinearExprT] = field(default_factory=list)
 
+    @property
+    def duties(self) -> range:
+        """Every duty, by number."""
+        return range(len(self.compiled.duties))
 
-def build(
-    *,
-    compiled: Compiled,
-    slots: Slots,
-    runs: Mapping[int, Stops],
-    duties: Iterable[int],
-    visits: Iterable[int],
-) -> Model:
-    """A model that may rearrange the runs of `duties` and place `visits` there; hinted with `runs` as they are.
 
-    `visits` holds every visit with a stop in those runs, and any that are unfilled. Half of a visit whose other half
-    is in another run keeps its place in time beside it, and stays filled.
-    """
-    given = tuple(duties)
-    stops = {(d, k): (r, start) for r, run in runs.items() for d, k, start in run}
-    row_of = {item: n for n, item in enumerate(zip(slots.demand.tolist(), slots.number.tolist(), strict=True))}
-    wanted = [(d, k) for d in visits for k in range(len(compiled.demands[d].slots))]
-    free = [item for item in wanted if item not in stops or stops[item][0] in given]
-    model = Model(
-        compiled=compiled,
-        slots=slots,
-        duties=given,
-        runs=dict(runs),
-        stops=stops,
-        rows={item: row_of[item] for item in free},
-        fixed={item: start for item, (r, start) in stops.items() if r not in given},
-    )
+def build(*, compiled: Compiled, slots: Slots) -> Model:
+    """The model of the whole problem: minimise points."""
+    items = zip(slots.demand.tolist(), slots.number.tolist(), strict=True)
+    model = Model(compiled=compiled, slots=slots, rows={item: n for n, item in enumerate(items)})
     _variables(model)
-    for d in {d for d, _ in free}:
+    for d in range(len(compiled.demands)):
         _pair(model, d)
-    for r in given:
+    for r in model.duties:
         _circuit(model, r)
     _points(model)
     model.cp.minimize(cp_model.LinearExpr.sum(model.cost))
-    _hint(model)
     return model
 
 
@@ -100,29 +73,18 @@ def _variables(model: Model) -> None:
 
 
 def _pair(model: Model, d: int) -> None:
-    """A double-up's starts lie as its sync says, with two workers; a half beside a fixed half stays filled."""
+    """A double-up's starts lie as its sync says, with two workers."""
     demand = model.compiled.demands[d]
-    if model.compiled.fixed[d] and (d, 0) in model.stops:
-        model.cp.add(model.present[d] == 1)
     if len(demand.slots) == 1:
         return
-    fixed = [item for item in ((d, 0), (d, 1)) if item in model.fixed]
-    first, second = (model.fixed[item] if item in model.fixed else model.starts[item] for item in ((d, 0), (d, 1)))
-    apart = second - first
+    apart = model.starts[d, 1] - model.starts[d, 0]
     model.cp.add(apart >= demand.sync.min_seconds).only_enforce_if(model.present[d])
     model.cp.add(apart <= demand.sync.max_seconds).only_enforce_if(model.present[d])
-    if fixed:
-        model.cp.add(model.present[d] == 1)
     taken: dict[int, list[cp_model.IntVar]] = defaultdict(list)
-    for k in (0, 1):
-        for r in model.duties:
-            if ((d, k), r) in model.takes:
-                taken[model.compiled.duties[r].worker].append(model.takes[(d, k), r])
-    outside = {model.compiled.duties[model.stops[item][0]].worker for item in fixed}
-    for worker, literals in taken.items():
-        if worker in outside:
-            for literal in literals:
-                model.cp.add(literal == 0)
+    for (item, r), takes in model.takes.items():
+        if item[0] == d:
+            taken[model.compiled.duties[r].worker].append(takes)
+    for literals in taken.values():
         model.cp.add_at_most_one(literals)
 
 
@@ -179,7 +141,7 @@ def _waits(model: Model, r: int, mine: list[Item], inner: list[cp_model.LinearEx
 
 
 def _points(model: Model) -> None:
-    """What the starts, the workers and the unfilled cost, and the worst lateness of these and of the other runs."""
+    """What the starts, the workers and the unfilled cost, and the worst lateness."""
     compiled, weights = model.compiled, model.compiled.problem.weights
     late: list[cp_model.IntVar] = []
     for item in model.rows:
@@ -197,8 +159,7 @@ def _points(model: Model) -> None:
     for d, present in model.present.items():
         model.cost.append(compiled.penalty[d] * (1 - present))
     if weights.lateness_worst and late:
-        others = [start - (compiled.demands[d].due or start) for (d, _), start in model.fixed.items()]
-        worst = model.cp.new_int_var(max(0, *others) if others else 0, 2**40, "")
+        worst = model.cp.new_int_var(0, 2**40, "")
         for each in late:
             model.cp.add(worst >= each)
         model.cost.append(weights.lateness_worst * worst)
@@ -211,23 +172,11 @@ def _over(model: Model, d: int, amount: Any) -> cp_model.IntVar:
     return over
 
 
-def _hint(model: Model) -> None:
-    stops = model.stops
-    for d, present in model.present.items():
-        model.cp.add_hint(present, int((d, 0) in stops))
-    for item, start in model.starts.items():
-        if item in stops:
-            model.cp.add_hint(start, stops[item][1])
-    for (item, r), takes in model.takes.items():
-        model.cp.add_hint(takes, int(item in stops and stops[item][0] == r))
-
-
 def runs_of(*, model: Model, solver: cp_model.CpSolver) -> dict[int, Stops]:
-    """All runs, those of the model's duties as CP-SAT left them."""
-    runs = {r: run for r, run in model.runs.items() if r not in model.duties}
+    """The runs of a solved model."""
+    runs: dict[int, Stops] = {}
     for r in model.duties:
         mine = [item for item in model.rows if (item, r) in model.takes and solver.boolean_value(model.takes[item, r])]
-        timed = sorted((solver.value(model.starts[item]), *item) for item in mine)
-        if timed:
-            runs[r] = tuple((d, k, start) for start, d, k in timed)
+        if mine:
+            runs[r] = tuple((d, k, start) for start, d, k in sorted((solver.value(model.starts[i]), *i) for i in mine))
     return runs

@@ -17,8 +17,9 @@ from typing import Any
 
 from rostering.formats.error import FormatError
 from rostering.problem import Problem
-from rostering.solver import Params, RosterFaultError, solve
-from rostering.stop import Iterations, Seconds
+from rostering.search.compiled import compile_problem
+from rostering.solver import ISLANDS_SECONDS, Params, RosterFaultError, solve, warm_up
+from rostering.stop import Seconds
 from simulations.bench.instances_jobs import in_jobs
 from simulations.bench.instances_kept import evaluator, keep
 from simulations.bench.instances_record import Key, Record, Solved
@@ -54,8 +55,9 @@ class Asked:
 
     @property
     def processes(self) -> int:
-        """How many processes one solve may use: 1 when solves run side by side or count their own CPU time."""
-        return 1 if self.jobs > 1 or self.clock == "cpu" else cores()
+        """How many processes one solve uses: 1 for short ones, side by side, or by their own CPU time; else as `solve` does."""
+        alone = self.jobs == 1 and self.clock == "wall" and self.seconds >= ISLANDS_SECONDS
+        return min(2, cores()) if alone else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,9 @@ def solve_one(task: Task) -> Solved:
     began = clock()
     stop = Seconds(task.key.seconds, clock)
     try:
-        result = solve(problem=instance.problem, stop=stop, seed=task.key.seed, params=_params(task.key.processes))
+        result = solve(
+            problem=instance.problem, stop=stop, seed=task.key.seed, params=Params(processes=task.key.processes)
+        )
     except RosterFaultError as error:
         return _refused(task.key, f"the verifier refuses it: {error}"[:500], compile_seconds)
     seconds = clock() - began
@@ -168,9 +172,9 @@ def solve_one(task: Task) -> Solved:
 
 
 def _warm_up(problem: Problem) -> float:
-    """Seconds until the search's compiled kernels are in memory, measured by one iteration that is thrown away."""
+    """Seconds until the search's compiled kernels are in memory."""
     began = time.monotonic()
-    solve(problem=problem, stop=Iterations(1), seed=0, params=_params(1))
+    warm_up(compiled=compile_problem(problem=problem))
     return round(time.monotonic() - began, 3)
 
 
@@ -185,11 +189,6 @@ def _refused(key: Key, fault: str, compile_seconds: float) -> Solved:
         iterations=0,
         parts={},
     )
-
-
-def _params(processes: int) -> Params:
-    given: dict[str, Any] = {"processes": processes} if "processes" in Params.__dataclass_fields__ else {}
-    return Params(**given)
 
 
 def _parts(judged: Any) -> dict[str, float]:

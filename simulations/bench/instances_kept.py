@@ -17,6 +17,7 @@ from simulations.bench.instances_sets import SETS, Entry, InstanceSet, SetError,
 
 LESS = Decimal("0.0005")
 """Published values and starts carry three decimals: a solution beats one by more than half of the last."""
+ENDINGS = (".gz", ".json", ".sol", ".txt")
 Evaluate = Callable[..., Any]
 
 
@@ -73,7 +74,9 @@ def _sets_in(folder: Path) -> list[InstanceSet]:
 def _solutions(data: Path, of: InstanceSet, folder: Path) -> Iterator[tuple[Entry, Path]]:
     known = {entry.name: entry for entry in entries(data=data, of=of, subset=False)}
     for path in sorted(folder.iterdir()):
-        name = path.name.split(".sol")[0]
+        name = path.name
+        while name.endswith(ENDINGS):
+            name = name.rpartition(".")[0]
         if name not in known:
             raise SetError(f"{path}: {of.name} has no instance {name}; name solutions <instance>.sol.json.gz (or .sol)")
         yield known[name], path

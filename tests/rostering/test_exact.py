@@ -1,13 +1,13 @@
-"""The exact searches: proofs against every roster of small days, patterns that need two orders, betterment of answers."""
+"""Proofs by CP-SAT: against every roster of small days, patterns that need two orders, and what is refused."""
 
 import pytest
 from hypothesis import given, settings
 
+from rostering.lower_bound import lower_bound
 from rostering.problem import Break, Demand, Problem, Shift, Slot, Sync, Travel, Weights, Window, Worker
 from rostering.search.compiled import Compiled, compile_problem
-from rostering.search.engine import Answer
 from rostering.search.exact import VISITS_MAX, prove, refuses
-from rostering.search.exact_polish import is_sound, points_of, polish
+from rostering.solver import verified
 from tests.rostering.factories import HOUR, demand, double, problem, worker
 from tests.rostering.test_bounds import every_roster, small_days
 
@@ -27,8 +27,7 @@ def test_what_is_proved_is_the_best_of_every_roster(given: Problem) -> None:
     best = min(given.weights.unfilled * left + travel for left, travel in every_roster(given))
     assert proved.is_optimal
     assert proved.objective == best
-    assert points_of(compiled=compiled, runs=proved.answer.runs) == best
-    assert is_sound(compiled=compiled, runs=proved.answer.runs)
+    assert verified(compiled=compiled, answer=proved.answer).objective == best
 
 
 def sequences_both_ways() -> Problem:
@@ -56,7 +55,7 @@ def test_a_pattern_that_no_single_order_of_visits_gives_is_found_and_proved() ->
     assert proved.is_optimal
     assert [[(d, k) for d, k, _ in proved.answer.runs[r]] for r in (0, 1)] == [[(0, 0), (1, 1)], [(1, 0), (0, 1)]]
     assert proved.objective == 2 * 20 + (5 + 25) * 2 + 25
-    assert is_sound(compiled=compiled, runs=proved.answer.runs)
+    assert verified(compiled=compiled, answer=proved.answer).objective == proved.objective
 
 
 def test_double_ups_wishes_waits_and_what_nobody_can_do_are_weighed() -> None:
@@ -69,9 +68,8 @@ def test_double_ups_wishes_waits_and_what_nobody_can_do_are_weighed() -> None:
     compiled = compiled_with(visits, [worker(name) for name in "abc"], waiting=1, off_preferred=2)
     proved = prove(compiled=compiled, effort_seconds=EFFORT, seed=1)
     assert proved.is_optimal
-    assert proved.objective == points_of(compiled=compiled, runs=proved.answer.runs)
+    assert proved.objective == verified(compiled=compiled, answer=proved.answer).objective
     assert proved.objective == compiled.problem.weights.unfilled + 3 * 20 * 60
-    assert is_sound(compiled=compiled, runs=proved.answer.runs)
 
 
 @pytest.mark.parametrize(
@@ -98,19 +96,9 @@ def test_a_problem_too_large_to_prove_is_refused() -> None:
         prove(compiled=compiled, effort_seconds=EFFORT, seed=1)
 
 
-def test_an_answer_is_bettered_run_by_run_and_its_fixed_visits_stay() -> None:
-    """Neighbourhoods would lose a visit, break a pair that reaches outside them, or make an answer worse."""
-    visits = [demand(f"v{n}", 8 + n, place=1 + n % 3) for n in range(6)] + [double("pair", 15, place=2)]
-    compiled = compiled_with(visits, [worker(name) for name in "abc"], places=6)
-    wasteful = {
-        0: ((0, 0, 8 * HOUR), (4, 0, 12 * HOUR), (6, 0, 15 * HOUR)),
-        1: ((1, 0, 9 * HOUR), (3, 0, 11 * HOUR), (6, 1, 15 * HOUR)),
-        2: ((2, 0, 10 * HOUR), (5, 0, 13 * HOUR)),
-    }
-    answer = Answer(runs=wasteful, iterations=0)
-    bettered = polish(compiled=compiled, answer=answer, effort_seconds=2.0, seed=1)
-    assert is_sound(compiled=compiled, runs=bettered.runs)
-    points = points_of(compiled=compiled, runs=bettered.runs)
-    assert points < points_of(compiled=compiled, runs=wasteful)
-    assert points == prove(compiled=compiled, effort_seconds=EFFORT, seed=1).objective
-    assert polish(compiled=compiled, answer=answer, effort_seconds=2.0, seed=1) == bettered
+def test_the_lower_bound_of_a_small_problem_is_its_optimum_with_some_effort() -> None:
+    """A small roster that is the best there is would be shown with a gap."""
+    given = sequences_both_ways()
+    assert lower_bound(problem=given) < lower_bound(problem=given, effort_seconds=EFFORT) == 125
+    unproved = problem([demand("v", 9)], [worker("a", break_rule=Break())])
+    assert lower_bound(problem=unproved, effort_seconds=EFFORT) == lower_bound(problem=unproved) == 20 * 60
