@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rostering.formats import mankowska, plain, solomon, vroom
+from rostering.formats import city, mankowska, plain, solomon, uhhc, vroom
 
-FORMATS = (solomon, vroom, plain, mankowska)
+FORMATS = (solomon, vroom, plain, city, uhhc, mankowska)

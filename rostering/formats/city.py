@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rostering.formats.error import FormatError
+from rostering.formats.signs import Signs
 from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
 from rostering.roster import Roster
 
@@ -33,6 +34,11 @@ class Instance:
 
     name: str
     problem: Problem
+
+
+def claims(*, signs: Signs) -> bool:
+    """Whether a file means to be of this format."""
+    return {"visits", "carers"} <= signs.keys
 
 
 def read(*, path: Path) -> Instance:

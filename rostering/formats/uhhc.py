@@ -15,6 +15,7 @@ from typing import Any
 
 from rostering.explain import score
 from rostering.formats.error import FormatError
+from rostering.formats.signs import Signs
 from rostering.formats.uhhc_fields import flag, get, listed, text, texts, unique, whole, whole_file, whole_value
 from rostering.problem import (
     INDEPENDENT,
@@ -82,6 +83,11 @@ class _File:
         if value is None or value == HARD:
             return 0
         return whole_value(value, f"metadata.cost_components.{key}") * self.points
+
+
+def claims(*, signs: Signs) -> bool:
+    """Whether a file means to be of this format."""
+    return {"patients", "terminal_points"} <= signs.keys
 
 
 def read(*, path: Path) -> Instance:
