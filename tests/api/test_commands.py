@@ -222,6 +222,7 @@ def test_every_committed_schema_is_a_schema() -> None:
     committed = sorted(SCHEMAS.glob("*.json"))
     assert [path.stem for path in committed] == [
         "bench_instances",
+        "bench_kept",
         "bench_peers",
         "bench_roster",
         "broker_check",
