@@ -1,7 +1,7 @@
 """Pop-backs: where one more visit fits into a published roster, what it would move, and the roster with it.
 
-Nobody's visits change hands and nothing leaves its window; pinned visits, double-ups and accepted pop-backs do not
-move at all. It promises nothing: whoever accepts an offer publishes the roster.
+Nothing leaves its window, and pinned visits, double-ups and accepted pop-backs do not move at all. Visits change hands
+only where that is asked for and nothing else helps. It promises nothing: whoever accepts an offer publishes the roster.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rostering.blocks import NEAREST_MAX, blocks
+from rostering.popback_room import room_for
 from rostering.problem import Demand, Problem, Window
 from rostering.roster import Nearest, Roster, Run, Unfilled, timed_run
-from rostering.standing import Rules, Standing
+from rostering.standing import Change, Rules, Standing
 from rostering.verify import violations
 from rostering.ways import Tastes, Way, ways
 
@@ -31,11 +32,23 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A visit that another worker than published would do, at `becomes`, still inside its window."""
+
+    visit: str
+    slot: int
+    was_worker: str
+    worker: str
+    was: int
+    becomes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One way to serve the pop-back: workers slot by slot, its start, the extra travel, and everything that it moves.
 
     `demand` is the pop-back with the requested window, marked must_keep; `runs` are the changed runs, and `replaced`
-    the published runs that they grew from.
+    the published runs that they grew from. `handed` are visits that change hands (see offers' `may_hand_on`).
     """
 
     demand: Demand
@@ -46,6 +59,7 @@ class Offer:
     runs: tuple[Run, ...]
     points: int
     replaced: tuple[Run, ...] = ()
+    handed: tuple[Handed, ...] = ()
 
     @property
     def moved_seconds(self) -> int:
@@ -67,17 +81,29 @@ class StaleOfferError(ValueError):
     """The roster is not the one that the offer was made for; ask for offers again."""
 
 
-def offers(*, problem: Problem, roster: Roster, demand: Demand, earliest: int, latest: int, limit: int = 5) -> Offers:
+def offers(
+    *,
+    problem: Problem,
+    roster: Roster,
+    demand: Demand,
+    earliest: int,
+    latest: int,
+    limit: int = 5,
+    may_hand_on: bool = False,
+) -> Offers:
     """Up to `limit` offers to start `demand` in [earliest, latest], at most one for each set of workers, best first.
 
     Points of an offer: extra travel, seconds that other visits move, half of the distance from the preferred start,
     and the weights of workers who are not preferred. Each offer was verified: it adds no violation to the roster.
     There is an offer whenever any worker's run, or any two workers' runs for a double-up, can take the visit without
-    a visit changing hands or leaving its window.
+    a visit changing hands or leaving its window. When none can and visits `may_hand_on`, one offer is looked for that
+    hands ordinary visits on to other workers.
     """
     asked = replace(demand, windows=(Window(earliest, latest),), must_keep=True)
     standing = _standing(problem, roster, asked)
     made = _ranked(standing, asked, limit)
+    if not made and may_hand_on:
+        made = _handing_on(standing, asked)
     if made:
         return Offers(offers=made)
     wide = replace(asked, windows=(Window(earliest - ELSEWHEN_SECONDS, latest + ELSEWHEN_SECONDS),))
@@ -150,32 +176,79 @@ def _ranked(standing: Standing, asked: Demand, limit: int) -> tuple[Offer, ...]:
 
 def _offer(standing: Standing, way: Way) -> Offer:
     problem = standing.rules.problem
-    moved = tuple(
-        Moved(visit=d.id, slot=k, worker=standing.lines[number].worker.id, was=standing.starts[d.id, k], becomes=start)
-        for number, stops in way.change.items()
-        for d, k, start in stops
-        if d.id != way.demand.id and standing.starts[d.id, k] != start
-    )
-    lines = [(standing.lines[number], stops) for number, stops in way.change.items()]
+    lines = [(standing.lines[number], stops) for number, stops in way.change.items() if stops]
     return Offer(
         demand=way.demand,
         workers=way.workers,
         start=way.placings[0].start,
         extra_travel_seconds=way.extra_travel_seconds,
-        moved=moved,
+        moved=_moved(standing, way.change),
         runs=tuple(timed_run(problem=problem, worker=line.worker, stops=list(stops)) for line, stops in lines),
         points=way.points,
         replaced=tuple(standing.published[number] for number in way.change if number in standing.published),
+        handed=_handed(standing, way.change),
     )
+
+
+def _moved(standing: Standing, change: Change) -> tuple[Moved, ...]:
+    """Visits that stay with their worker and start at another time."""
+    return tuple(
+        Moved(visit=d.id, slot=k, worker=standing.lines[number].worker.id, was=standing.starts[d.id, k], becomes=start)
+        for number, stops in change.items()
+        for d, k, start in stops
+        if standing.line_of_slot.get((d.id, k)) == number and standing.starts[d.id, k] != start
+    )
+
+
+def _handed(standing: Standing, change: Change) -> tuple[Handed, ...]:
+    """Visits that are in another line than they were."""
+    return tuple(
+        Handed(
+            visit=d.id,
+            slot=k,
+            was_worker=standing.lines[standing.line_of_slot[d.id, k]].worker.id,
+            worker=standing.lines[number].worker.id,
+            was=standing.starts[d.id, k],
+            becomes=start,
+        )
+        for number, stops in change.items()
+        for d, k, start in stops
+        if standing.line_of_slot.get((d.id, k), number) != number
+    )
+
+
+def _handing_on(standing: Standing, asked: Demand) -> tuple[Offer, ...]:
+    """An offer that hands visits on, if there is one that the verifier finds nothing new in."""
+    room = room_for(standing=standing, demand=asked, tastes=popback_tastes(problem=standing.rules.problem))
+    if room is None:
+        return ()
+    after, rules = room.standing, standing.rules
+    pairs = enumerate(zip(standing.lines, after.lines, strict=True))
+    change = {number: new.stops for number, (old, new) in pairs if new.stops != old.stops}
+    lines = [(after.lines[number], stops) for number, stops in change.items() if stops]
+    old_travel = sum(sum(standing.lines[number].legs) for number in change)
+    offer = Offer(
+        demand=asked,
+        workers=tuple(after.worker_of(visit=asked.id, slot=k) or "" for k in range(len(asked.slots))),
+        start=after.starts[asked.id, 0],
+        extra_travel_seconds=sum(sum(line.legs) for line, _ in lines) - old_travel,
+        moved=_moved(standing, change),
+        runs=tuple(timed_run(problem=rules.problem, worker=line.worker, stops=list(stops)) for line, stops in lines),
+        points=room.points,
+        replaced=tuple(standing.published[number] for number in change if number in standing.published),
+        handed=_handed(standing, change),
+    )
+    return (offer,) if _adds_no_fault(standing, offer) else ()
 
 
 def _adds_no_fault(standing: Standing, offer: Offer) -> bool:
     """Whether the independent verifier finds nothing new in the part of the roster that the offer can touch."""
     rules = standing.rules
-    moved = {offer.demand.id, *(move.visit for move in offer.moved)}
+    moved = {offer.demand.id, *(move.visit for move in offer.moved), *(each.visit for each in offer.handed)}
     near = {other for visit in moved for other in rules.siblings[rules.demands[visit].customer]} | moved
     slots = [(visit, slot) for visit in near for slot in (0, 1)]
     who = {standing.worker_of(visit=visit, slot=slot) for visit, slot in slots} | set(offer.workers)
+    who |= {run.worker for run in (*offer.runs, *offer.replaced)}
     before = [run for run in (*standing.published.values(), *standing.loose) if run.worker in who]
     after = [run for run in before if run not in offer.replaced] + list(offer.runs)
     return faults(rules, after, who) <= faults(rules, before, who)

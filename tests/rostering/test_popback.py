@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rostering.popback import StaleOfferError, accept, insert, offers
 from rostering.problem import Window
+from rostering.replan import replan
 from rostering.roster import Roster, Unfilled
 from rostering.solver import Params, solve
 from rostering.stop import Iterations
@@ -165,3 +166,69 @@ def test_no_offer_adds_a_violation_or_moves_a_visit_outside_its_window(day, at, 
     for offer in found.offers:
         more, after = accept(problem=day, roster=roster, offer=offer)
         assert violations(problem=more, roster=after) == ()
+
+
+def handing_day():
+    """Only she may serve the pop-back, and she has a visit then that anybody could do."""
+    fixed = (Window(9 * HOUR, 9 * HOUR),)
+    day = problem([demand("own", 9, place=2, windows=fixed)], [worker("she", gender="f"), worker("he", gender="m")])
+    return day, Roster(runs=(run_of(day, "she", ("own", 0, 9)),)), demand("p", 9, gender="f", windows=fixed)
+
+
+def test_a_visit_changes_hands_for_a_popback_only_when_that_is_asked_for_and_is_said():
+    """A customer met by a stranger without a word, or a pop-back refused that one change makes possible."""
+    day, roster, asked = handing_day()
+    asks = {"problem": day, "roster": roster, "demand": asked, "earliest": 9 * HOUR, "latest": 9 * HOUR}
+    assert offers(**asks).offers == ()
+    (offer,) = offers(**asks, may_hand_on=True).offers
+    assert offer.workers == ("she",)
+    assert [(each.visit, each.was_worker, each.worker) for each in offer.handed] == [("own", "she", "he")]
+    assert offer.extra_travel_seconds == 2 * 10 * MINUTE
+    more, after = accept(problem=day, roster=roster, offer=offer)
+    assert violations(problem=more, roster=after) == ()
+    with pytest.raises(StaleOfferError):
+        insert(roster=after, offer=offer)
+
+
+def test_no_visit_changes_hands_when_a_free_gap_is_enough():
+    """A change where none is needed."""
+    day, roster, _ = handing_day()
+    found = offers(
+        problem=day, roster=roster, demand=demand("p", 12), earliest=11 * HOUR, latest=13 * HOUR, may_hand_on=True
+    )
+    assert all(offer.handed == () for offer in found.offers)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(day=problems(), at=st.integers(7, 20), wide=st.integers(0, 3))
+def test_an_offer_that_hands_visits_on_adds_no_violation_and_loses_nobody(day, at, wide):
+    """A pop-back that costs somebody else their visit, or breaks a rule of theirs."""
+    roster = published(day)
+    asked = demand("p", at, customer="c0", place=0)
+    found = offers(
+        problem=day, roster=roster, demand=asked, earliest=at * HOUR, latest=(at + wide) * HOUR, may_hand_on=True
+    )
+    for offer in found.offers:
+        more, after = accept(problem=day, roster=roster, offer=offer)
+        assert violations(problem=more, roster=after) == ()
+        assert set(after.starts()) == {*roster.starts(), *(("p", slot) for slot in range(len(asked.slots)))}
+        kept = {each.id for each in day.demands if each.is_pinned or each.must_keep}
+        changed = {each.visit for each in (*offer.handed, *offer.moved)}
+        assert not kept & changed
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(day=problems(), at=st.integers(7, 20), data=st.data())
+def test_an_accepted_popback_is_kept_whoever_rings_in_sick(day, at, data):
+    """A promise that lasts until the first sick call, though somebody could keep it."""
+    roster = published(day)
+    asked = demand("p", at, customer="c0", place=0)
+    found = offers(problem=day, roster=roster, demand=asked, earliest=at * HOUR, latest=(at + 1) * HOUR)
+    if not found.offers:
+        return
+    more, after = accept(problem=day, roster=roster, offer=found.offers[0])
+    sick = data.draw(st.sampled_from([each.id for each in day.workers]))
+    mended = replan(problem=more, published=after, sick=frozenset({sick}), stop=Iterations(3), seed=1)
+    assert mended.violations == ()
+    if sick not in found.offers[0].workers:
+        assert mended.roster.starts()["p", 0] == after.starts()["p", 0]
