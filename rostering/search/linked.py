@@ -7,7 +7,7 @@ Visits have one order; each slot has a worker; every visit starts as early as th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from rostering.search.kernel.chance import Words, seeded
 from rostering.search.kernel.heap import Floats
 from rostering.search.linked_anneal import Best, anneal, best_of, recall, remember, spread_keys
 from rostering.search.linked_first import first_state, started_state
-from rostering.search.linked_state import Journal, State, empty_journal, points
+from rostering.search.linked_state import EXTRA, Journal, State, empty_journal, points
 from rostering.search.linked_tables import Tables, refusal, tables_of
 from rostering.stop import Progress, StopRule, share_used
 
@@ -28,6 +28,9 @@ IDLE_ROUND = 2_000
 ROUNDS = ((120, 1), (60, 3), (0, 6))
 """(visits at least, rounds)."""
 ALMOST_ALL = 0.999_999
+PROBE = (1.0, 0.01)
+PROBE_SHARE = 0.03
+DEAREST = 1.5
 OPTIONAL_LEGS = 100
 """A visit whose penalty is under so many mean legs may be left out for gain."""
 MIX = (0.50, 0.60, 0.74, 0.82, 0.90, 1.00)
@@ -36,15 +39,17 @@ MIX_WITH_OPTIONAL = (0.50, 0.60, 0.74, 0.82, 0.90, 0.995)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedEngine:
-    """Temperatures fall from `hot` to `cold` mean legs, in `rounds` rounds one after another (None: by size).
+    """Anneals in `rounds` rounds one after another (None: by size); small rosters freeze in different ways.
 
-    Measured: above a quarter of a mean leg a roster is random, below a hundredth it stands still. Small rosters freeze
-    in different ways, so that several short rounds find more than a long one. A warm start begins at `warm`.
+    Temperatures are measured in a mean leg. A short probe tells how dear a stop is in the best roster, in mean legs:
+    `dear`. A round then falls from `hot * dear ** 2` to `cold * dear` (measured: where stops are cheap beside a mean
+    leg, hotter rosters are random; where due times are tight, colder ones never leave their first shape). A warm start
+    begins at `warm`.
     """
 
     name: str = "linked"
-    hot: float = 0.25
-    cold: float = 0.008
+    hot: float = 2.5
+    cold: float = 0.015
     rounds: int | None = None
     warm: float = 0.05
 
@@ -68,17 +73,47 @@ class LinkedEngine:
         tables = tables_of(compiled=compiled)
         state = started_state(tables=tables, start=start) if start else first_state(tables=tables)
         search = _Search.begun(tables=tables, state=state, seed=seed)
-        leg = max(1.0, float(tables.leg.mean()) * compiled.problem.weights.travel)
-        top = self.hot if start is None else self.warm
-        rounds = self.rounds or next(rounds for size, rounds in ROUNDS if len(tables.slots) >= size)
+        cooling = _Cooling(engine=self, search=search, probed=start is None)
         while not stop(progress := search.progress()):
             if report is not None:
                 report(progress)
-            share = share_used(stop=stop, progress=progress)
-            if share is None:
-                share, rounds = (progress.iterations % IDLE_ROUND) / IDLE_ROUND, 1
-            search.step(leg * top * (self.cold / top) ** (min(share, ALMOST_ALL) * rounds % 1.0))
+            search.step(cooling.heat(share=share_used(stop=stop, progress=progress), iterations=progress.iterations))
         return search.answer()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Cooling:
+    """The temperature, in points, at each share of the stop rule used."""
+
+    engine: LinkedEngine
+    search: _Search
+    probed: bool
+    top: float = field(init=False)
+    bottom: float = field(init=False)
+    leg: float = field(init=False)
+    begins: float = 0.0
+
+    def __post_init__(self) -> None:
+        tables = self.search.tables
+        self.leg = max(1.0, float(tables.leg.mean()) * float(tables.weights[0]))
+        self.top = PROBE[0] if self.probed else self.engine.warm
+        self.bottom = PROBE[1] if self.probed else self.engine.cold * min(1.0, self.search.dear(self.leg))
+
+    def heat(self, *, share: float | None, iterations: int) -> float:
+        """The temperature now; without a share, in rounds of IDLE_ROUND iterations."""
+        rounds = self.engine.rounds or next(rounds for size, rounds in ROUNDS if len(self.search.state.key) >= size)
+        if share is None:
+            share, rounds = (iterations % IDLE_ROUND) / IDLE_ROUND, 1
+        if self.probed and share < PROBE_SHARE:
+            return self._at(share / PROBE_SHARE)
+        if self.probed:
+            self.probed, self.begins = False, min(share, ALMOST_ALL)
+            dear = min(DEAREST, self.search.dear(self.leg))
+            self.top, self.bottom = self.engine.hot * dear**2, self.engine.cold * dear
+        return self._at((min(share, ALMOST_ALL) - self.begins) / (1 - self.begins) * rounds % 1.0)
+
+    def _at(self, within: float) -> float:
+        return self.leg * self.top * float((self.bottom / self.top) ** within)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,6 +153,13 @@ class _Search:
         return Progress(
             iterations=self.iterations, objective=self.curve[-1][1], unfilled=out, improved_at=self.improved_at
         )
+
+    def dear(self, leg: float) -> float:
+        """Points of a stop in the best roster, all but what is unfilled or not preferred, in mean legs."""
+        self.again()
+        stops = max(1, int(self.tables.slots[~self.state.out].sum()))
+        paid = points(self.tables, self.state) - int(self.state.sums[EXTRA])
+        return max(1e-3, paid / stops / leg)
 
     def step(self, heat: float) -> None:
         """One iteration at temperature `heat` in points."""
