@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.synchronize import Event
 from types import TracebackType
 from typing import Literal, Self
@@ -26,6 +26,8 @@ Clock = Literal["wall", "cpu"]
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
 FIRST_SHARE, FIRST_SECONDS = 0.02, (1.0, 3.0)
 """Of the whole time so much goes into the first plan of each day, within these bounds."""
+TEAMS_SHARE, TEAMS_SECONDS_MAX = 0.015, 4.0
+"""Of the whole time so much is CP-SAT's for the teams, as its deterministic time, and never more."""
 LAST_SHARE = 0.06
 """Of the whole time so much is kept for mending and verifying."""
 
@@ -73,7 +75,7 @@ def roster_week(
     """A verified roster of all days in about `seconds`; `stranger_seconds` (0: no teams) is what a worker out of the
     team costs a visit, as travel.
 
-    The time is of the wall; within it each search counts by `clock` ("cpu" where a machine is shared). Ctrl-C, or
+    The time is of the wall, or, with the clock "cpu" (where a machine is shared), what each process searches. Ctrl-C, or
     `asked` (whether to end early), ends the searches and keeps their best: every day has one. Raises RosterFaultError as `solve` does.
     """
     began = time.monotonic()
@@ -85,18 +87,24 @@ def roster_week(
         quick = min(max(seconds * FIRST_SHARE, FIRST_SECONDS[0]), FIRST_SECONDS[1])
         jobs = {day.number: quick for day in days}
         order = Search(seed=seed, params=params, teams=teams, clock=clock)
-        _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "first", progress)
+        done = bench.solve(days=days, seconds=jobs, search=order)
+        weighed = bench.teams(problem=problem, days=days, search=order, effort_seconds=seconds * TEAMS_SHARE)
+        _keep(week, days, done, "first", progress)
         first_unfilled = len(week.verified().unfilled)
         first_seconds = time.monotonic() - began
-        left = seconds * (1 - LAST_SHARE) - first_seconds
+        gone = first_seconds if clock == "wall" else quick * -(-len(days) // processes)
+        left = seconds * (1 - LAST_SHARE) - gone
         if left > quick and not bench.was_interrupted:
+            order = replace(order, teams=weighed.result())
+            left -= time.monotonic() - began - first_seconds if clock == "wall" else 0
             jobs = bench.shares(days=days, seconds=left)
             _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "long", progress)
     if not bench.was_interrupted:
-        _mend(week, order, seconds - (time.monotonic() - began), progress)
+        last = seconds - (time.monotonic() - began) if clock == "wall" else seconds * LAST_SHARE
+        _mend(week, order, last, progress)
     return WeekFound(
         result=week.result(),
-        teams=teams,
+        teams=order.teams,
         first_seconds=first_seconds,
         first_unfilled=first_unfilled,
         day_seconds=jobs,
@@ -201,8 +209,16 @@ class Bench:
         for number, pool in enumerate(self._pools):
             for day in days[number :: len(self._pools)]:
                 waiting[pool.submit(_solve, day, seconds[day.number], search)] = day.number
-        for future in self._done(waiting):
-            yield waiting[future], future.result()
+        return ((waiting[future], future.result()) for future in self._done(waiting))
+
+    def teams(self, *, problem: Problem, days: Sequence[Day], search: Search, effort_seconds: float) -> Future[Teams]:
+        """The teams of `search` weighed by CP-SAT, in the process with the fewest days, once it is done with those."""
+        if not search.teams.workers:
+            ready: Future[Teams] = Future()
+            ready.set_result(search.teams)
+            return ready
+        effort = min(TEAMS_SECONDS_MAX, effort_seconds)
+        return self._pools[-1].submit(_weighed, problem, tuple(days), search, effort)
 
     def _done(self, waiting: Iterable[Future[DayResult]]) -> Iterable[Future[DayResult]]:
         left = set(waiting)
@@ -240,3 +256,10 @@ def _solve(day: Day, seconds: float, search: Search) -> DayResult:
     rules: list[StopRule] = [Seconds(seconds, CLOCKS[search.clock])]
     rules += [Cancelled(end.is_set) for end in _END]
     return solve_day(day=day, stop=AnyOf(tuple(rules)), seed=search.seed, params=search.params, teams=search.teams)
+
+
+def _weighed(problem: Problem, days: Sequence[Day], search: Search, effort_seconds: float) -> Teams:
+    seconds = search.teams.seconds
+    return teams_for(
+        problem=problem, days=days, seed=search.seed, stranger_seconds=seconds, effort_seconds=effort_seconds
+    )
