@@ -154,12 +154,26 @@ def _check(problem: Problem, published: Roster, sick: frozenset[str], worsened_m
         raise ReplanError(f"sick: there is no worker {unknown[0]!r}; name workers of the problem")
     if worsened_minutes_max < 0:
         raise ReplanError(f"worsened_minutes_max: {worsened_minutes_max}; give 0 or more minutes")
+    beyond = _beyond(problem)
+    if beyond:
+        raise ReplanError(f"problem: {beyond} cannot be kept by a re-plan; solve the day again instead")
     seen: set[Slot] = set()
     for run in published.runs:
         for stop in run.stops:
             if (stop.visit, stop.slot) in seen:
                 raise ReplanError(f"published: slot {stop.slot} of visit {stop.visit} is in two runs; publish it once")
             seen.add((stop.visit, stop.slot))
+
+
+def _beyond(problem: Problem) -> str | None:
+    """What of the problem a line of visits cannot express; None when it can express it all."""
+    if any(demand.due_windows for demand in problem.demands):
+        return "due windows"
+    if any(worker.meal is not None and worker.meal.missed_penalty is None for worker in problem.workers):
+        return "hard meals"
+    if any(worker.capacity is not None for worker in problem.workers) and any(d.load for d in problem.demands):
+        return "loads and capacities"
+    return None
 
 
 def _times(runs: Iterable[Run]) -> dict[Slot, tuple[str, int]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rostering.problem import Problem, Window
+from rostering.problem import Meal, Problem, Window
 from rostering.replan import ReplanError, Replanned, replan
 from rostering.roster import Roster, Unfilled
 from rostering.solver import Params, solve
@@ -176,6 +176,21 @@ def test_a_question_that_makes_no_sense_is_refused_with_the_field(sick, more, wo
     day, roster = two_workers_day()
     with pytest.raises(ReplanError, match=words):
         mended(day, roster, sick, **more)
+
+
+@pytest.mark.parametrize(
+    ("visit", "staff", "words"),
+    [
+        ({"due_windows": (Window(8 * HOUR, 9 * HOUR),)}, {}, "due windows"),
+        ({}, {"meal": Meal(earliest=11 * HOUR, latest=14 * HOUR, least_seconds=1_800)}, "hard meals"),
+        ({"load": 1}, {"capacity": 3}, "loads and capacities"),
+    ],
+)
+def test_what_a_replan_cannot_keep_is_refused_by_name(visit, staff, words):
+    """A roster mended into one that the verifier refuses."""
+    day = problem([demand("a", 9, **visit)], [worker("w", **staff), worker("x")])
+    with pytest.raises(ReplanError, match=words):
+        mended(day, Roster(runs=()), "w")
 
 
 def test_a_roster_that_has_a_slot_twice_is_refused():
