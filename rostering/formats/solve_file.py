@@ -46,7 +46,8 @@ def solve_file(
 
     Compiling machine code is not counted in `seconds`, and is given apart. When `asked` says so the search stops and the
     best so far is written. Without `out` the solution goes to NAME.solution and the format's own suffix, where the
-    command runs. `feasible` says that every slot is filled by a roster the verifier passed. Raises FormatError for a file
+    command runs. `feasible` says that every slot (a format with
+    optional patients: every one that is not) is filled by a roster the verifier passed. Raises FormatError for a file
     that no format reads, OSError for one that cannot be opened or written.
     """
     began = clock()
@@ -68,11 +69,12 @@ def solve_file(
     )
     solution = out or default_out(path=path, file_format=file_format)
     file_format.write(path=solution, instance=instance, roster=result.roster)
+    parts = file_format.parts(problem=instance.problem, roster=result.roster)
     return {
         "instance": instance.name,
         "format": file_format.NAME,
-        **file_format.parts(problem=instance.problem, roster=result.roster),
-        "feasible": not result.roster.unfilled,
+        **parts,
+        "feasible": not parts.get("patients_missing", result.roster.unfilled),
         "unfilled": len(result.roster.unfilled),
         "iterations": result.iterations,
         "lower_bound": bound,

@@ -1,8 +1,8 @@
 """UHHC instances (Ceschia and others, "A unified formulation for home healthcare", 2026) and their published solutions.
 
 Times are the file's whole minutes. A weight that is missing costs nothing, except that a missing weight of optional
-patients, meals, incompatibilities or preferences, or the word HARD, makes its rule hard. Points are the published
-objective times `Instance.points` (2 when the odd penalty of a two-service patient has to be halved for its two slots).
+patients, meals, incompatibilities or preferences, or the word HARD, makes its rule hard. Points are twice
+the published objective, so that the penalty of a two-service patient can be halved for its two slots.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from rostering.roster import Roster, Run
 NAME = "uhhc"
 HARD = "HARD"
 MUST_VISIT = 1_000_000
+POINTS = 2
 LUNCH = "lunch_break"
 LEAVES_AT_START = ("bazirha", "bazirha-caie")
 WEIGHTS = {
@@ -54,12 +55,11 @@ WEIGHTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """A read file: its problem, the service of each (visit, slot), the patient of each visit, points per objective."""
+    """A read file: its problem, and the service of each (visit, slot), which a written solution names."""
 
     name: str
     problem: Problem
     services: Mapping[tuple[str, int], str]
-    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,6 @@ class _File:
     services: Mapping[str, Any]
     carers: frozenset[str]
     at_end: bool
-    points: int
     horizon: Shift
     leaves_at_start: bool
 
@@ -82,7 +81,7 @@ class _File:
         value = self.costs.get(key)
         if value is None or value == HARD:
             return 0
-        return whole_value(value, f"metadata.cost_components.{key}") * self.points
+        return whole_value(value, f"metadata.cost_components.{key}") * POINTS
 
 
 def claims(*, signs: Signs) -> bool:
@@ -105,7 +104,6 @@ def read(*, path: Path) -> Instance:
         services={text(s, "id", f"services[{i}]"): s for i, s in enumerate(listed(given, "services", "file"))},
         carers=frozenset(names),
         at_end=_met_at_end(metadata),
-        points=_points(costs),
         horizon=Shift(0, _horizon(given, matrix)),
         leaves_at_start=metadata.get("origin") in LEAVES_AT_START,
     )
@@ -123,12 +121,12 @@ def read(*, path: Path) -> Instance:
             workers=tuple(workers),
             travel=Travel({"car": matrix}),  # type: ignore[dict-item]
             horizon=file.horizon,
-            weights=Weights(unfilled=MUST_VISIT * file.points, **weights),
+            weights=Weights(unfilled=MUST_VISIT * POINTS, **weights),
         )
     except ProblemError as error:
         raise FormatError(where=error.where, wrong=str(error)) from error
     name = path.name.removesuffix(".gz").removesuffix(".json")
-    return Instance(name=name, problem=problem, services=services, points=file.points)
+    return Instance(name=name, problem=problem, services=services)
 
 
 def _met_at_end(metadata: object) -> bool:
@@ -136,11 +134,6 @@ def _met_at_end(metadata: object) -> bool:
     if met not in ("at_service_start", "at_service_end"):
         raise FormatError(where="metadata.time_window_met", wrong=f"{met!r} is neither at_service_start nor _end")
     return met == "at_service_end"
-
-
-def _points(costs: Mapping[str, Any]) -> int:
-    penalty = costs.get("optional_patients")
-    return 2 if isinstance(penalty, int) and penalty % 2 else 1
 
 
 def _matrix(given: object) -> list[list[int]]:
@@ -311,19 +304,22 @@ def _locations(instance: Instance, run: Run) -> list[dict[str, Any]]:
 
 
 def parts(*, problem: Problem, roster: Roster) -> dict[str, float]:
-    """The published objective and its weighted parts (2 points each in a file whose penalties had to be halved)."""
+    """The published objective, its weighted parts that are not 0, and how many patients are missing who must not be."""
     found, demands = score(problem=problem, roster=roster), problem.demand_by_id()
-    scale = 2 if problem.weights.unfilled == 2 * MUST_VISIT else 1
     missing = {gone.visit for gone in roster.unfilled if demands[gone.visit].unfilled_penalty is None}
-    given = {theirs: getattr(found, ours) / scale for theirs, ours in WEIGHTS.items()}
-    given |= {"optional_patients": found.unfilled / scale, "missed_lunch_break": found.missed_meal / scale}
+    given = {theirs: _objective(getattr(found, ours)) for theirs, ours in WEIGHTS.items()}
+    given |= {"optional_patients": _objective(found.unfilled), "missed_lunch_break": _objective(found.missed_meal)}
     return {
-        "objective": found.total / scale,
+        "objective": _objective(found.total),
         **{key: value for key, value in given.items() if value},
         "patients_missing": len(missing),
     }
 
 
 def published_bound(*, lower_bound: int) -> float:
-    """A lower bound in points, as the published objective (right for files whose penalties are even)."""
-    return lower_bound
+    """A lower bound in points, as the published objective."""
+    return _objective(lower_bound)
+
+
+def _objective(points: int) -> float:
+    return points / POINTS if points % POINTS else points // POINTS

@@ -36,14 +36,19 @@ CHUNK_MOVES = 20_000
 RENUMBER_MOVES = 100_000
 REHEAT_MOVES = 4_000_000
 SMALL_NODES = 60
-CYCLES_SMALL = 4
+FIRST_CYCLE = 0.25
+CYCLES_SMALL = 9
+REHEAT = 0.5
 HOT = 0.006
 COLD = 0.00002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedEngine:
-    """Annealing; temperatures go from `hot` to `cold`, as shares of what the first roster costs."""
+    """Annealing; temperatures go from `hot` to `cold`, as shares of what the first roster costs.
+
+    Small problems are reheated from the best roster so far, again and again: they freeze long before the time is up.
+    """
 
     name: str = "unified"
     hot: float = HOT
@@ -81,7 +86,7 @@ class _Search:
         self.best = Best(state.table.copy(), state.key.copy(), state.totals.copy())
         self.standing = np.array([rebuild(nodes.tables, state), UNKNOWN], np.int64)
         self.scale = float(max(1, self.standing[COST] - out_of(nodes=nodes, table=state.table)[1]))
-        self.moves = self.improved_at = 0
+        self.moves = self.improved_at = self.cycle = 0
         self.curve: list[tuple[int, int]] = []
 
     def run(self, stop: StopRule, report: Callable[[Progress], None] | None) -> Answer:
@@ -105,8 +110,7 @@ class _Search:
     def answer(self) -> Answer:
         """The best choices as runs; without any that break no limit, the present ones less the visits that do."""
         nodes, state = self.nodes, self.state
-        if self.standing[BEST] < UNKNOWN:
-            state.table[:], state.key[:] = self.best.table, self.best.key
+        self._go_back()
         rebuild(nodes.tables, state)
         dropped = drop_broken(nodes=nodes, state=state)
         return Answer(
@@ -121,9 +125,27 @@ class _Search:
         share = share_used(stop=stop, progress=progress)
         if share is None:
             share = (self.moves % REHEAT_MOVES) / REHEAT_MOVES
-        elif len(self.nodes.demand) <= SMALL_NODES and share < 1.0:
-            share = math.modf(share * CYCLES_SMALL)[0]
-        return self.scale * self.engine.hot * math.pow(self.engine.cold / self.engine.hot, share)
+        cycle, share = self._cycle(share)
+        hot = self.engine.hot * (REHEAT if cycle else 1.0)
+        if cycle != self.cycle:
+            self.cycle = cycle
+            self._go_back()
+        return self.scale * hot * math.pow(self.engine.cold / hot, share)
+
+    def _cycle(self, share: float) -> tuple[int, float]:
+        """(which cycle, how much of it is used): one for a big problem, several for a small one."""
+        if len(self.nodes.demand) > SMALL_NODES:
+            return 0, share
+        if share < FIRST_CYCLE:
+            return 0, share / FIRST_CYCLE
+        rest = min(0.999999, (share - FIRST_CYCLE) / (1.0 - FIRST_CYCLE)) * CYCLES_SMALL
+        return 1 + int(rest), rest - int(rest)
+
+    def _go_back(self) -> None:
+        """The best roster so far stands again."""
+        if self.standing[BEST] < UNKNOWN:
+            self.state.table[:], self.state.key[:] = self.best.table, self.best.key
+            self.standing[COST] = rebuild(self.nodes.tables, self.state)
 
     def _chunk(self, moves: int, heat: float) -> None:
         before = int(self.standing[BEST])
