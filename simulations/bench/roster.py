@@ -19,8 +19,8 @@ from rostering.problem import SECONDS_PER_DAY, Problem
 from rostering.replan import replan
 from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
-from rostering.solver import Params, solve
-from rostering.stop import AnyOf, FirstFeasible, Iterations, Seconds
+from rostering.solver import Params, solve, warm_up
+from rostering.stop import AnyOf, FirstFeasible, Seconds
 from rostering.verify import violations
 from rostering.week_days import fresh_days
 from rostering.week_rounds import CLOCKS, Clock, Step, days_alone, roster_week
@@ -81,7 +81,8 @@ def run(*, asked: Asked, say: Say) -> dict[str, Any]:
     """The keys of targets.md and some more; `say` hears how it goes. Raises BenchError, FormatError, OSError, ReplanError."""
     began = time.monotonic()
     problem, ticks, days = _problem(asked)
-    compile_seconds = warm_up()
+    like = problem if asked.instance else locality(workers=4, visits=12, days=1, seed=1)
+    compile_seconds = _compile(like)
     say(f"{len(problem.demands)} visits, {len(problem.workers)} workers; compiled in {compile_seconds:.1f} s")
     rostered = _week(problem, asked, say) if days > 1 else _day(problem, asked, say)
     say("bounds")
@@ -112,22 +113,22 @@ def _problem(asked: Asked) -> tuple[Problem, int, int]:
     return instance.problem, getattr(file_format, "TICKS", getattr(file_format, "TENTHS", MINUTE)), 1
 
 
-def warm_up() -> float:
-    """Seconds that it takes to have the search compiled (or read from numba's cache): a tiny locality is solved."""
+def _compile(problem: Problem) -> float:
+    """Seconds that it takes to have the search of such a problem compiled, or read from numba's cache."""
     began = time.monotonic()
-    solve(problem=locality(workers=4, visits=12, days=1, seed=1), stop=Iterations(50), seed=1)
+    warm_up(compiled=compile_problem(problem=problem))
     return time.monotonic() - began
 
 
 def _day(problem: Problem, asked: Asked, say: Say) -> Rostered:
     clock, began = CLOCKS[asked.clock], time.monotonic()
     most = int(FIRST_SHARE * sum(len(demand.slots) for demand in problem.demands))
-    params = Params(effort_seconds=0)
     rules = AnyOf((FirstFeasible(most), Seconds(asked.seconds, clock)))
-    first = solve(problem=problem, stop=rules, seed=asked.seed, params=params)
+    first = solve(problem=problem, stop=rules, seed=asked.seed, params=Params(processes=1))
     first_seconds = time.monotonic() - began
     say(f"first plan after {first_seconds:.1f} s: {len(first.roster.unfilled)} unassigned")
-    found = solve(problem=problem, stop=Seconds(asked.seconds, clock), seed=asked.seed)
+    params = Params(processes=1 if asked.clock == "cpu" else asked.processes)
+    found = solve(problem=problem, stop=Seconds(asked.seconds, clock), seed=asked.seed, params=params)
     return Rostered(
         roster=found.roster,
         first_seconds=first_seconds if len(first.roster.unfilled) <= most else None,
