@@ -12,7 +12,7 @@ import numpy as np
 
 from rostering.bounds_cover import FORBIDDEN, Floats, least, legs, sharing, shortest_entry
 from rostering.bounds_energy import overload
-from rostering.bounds_slots import Bools, Ints, Slots, slots_of
+from rostering.bounds_slots import Bools, Ints, Slots, slots_by_time, slots_of
 from rostering.problem import TIME_MAX, Problem
 from rostering.search.compiled import Compiled, compile_problem
 
@@ -28,13 +28,14 @@ def unassigned_bound(*, problem: Problem, compiled: Compiled | None = None) -> i
     from home and back, and, of the others, what exceeds the working time there is in some interval.
     """
     compiled = compiled or compile_problem(problem=problem)
-    slots = slots_of(compiled=compiled)
-    impossible = impossible_demands(compiled=compiled, slots=slots)
-    lost = sum(len(problem.demands[d].slots) for d in impossible)
     limits = np.array([_limit(worker.hours_limit_seconds) for worker in problem.workers], dtype=np.int64)
-    for piece, between in _pieces(problem, slots, impossible):
-        over = overload(slots=piece, entry=shortest_entry(slots=piece, between=between), limits=limits)
-        lost += max(over, _uncovered(piece, between))
+    lost = 0
+    for slots in slots_by_time(compiled=compiled):
+        impossible = impossible_demands(compiled=compiled, slots=slots)
+        lost += _slots_in(problem, impossible)
+        for piece, between in _pieces(problem, slots, impossible):
+            over = overload(slots=piece, entry=shortest_entry(slots=piece, between=between), limits=limits)
+            lost += max(over, _uncovered(piece, between))
     return lost
 
 
@@ -45,10 +46,11 @@ def travel_bound(*, problem: Problem, unfilled_max: int | None = None, compiled:
     """
     compiled = compiled or compile_problem(problem=problem)
     unfilled_max = max(unfilled_max or 0, unassigned_bound(problem=problem, compiled=compiled))
-    slots = slots_of(compiled=compiled)
-    impossible = impossible_demands(compiled=compiled, slots=slots)
-    spare = max(0, unfilled_max - sum(len(problem.demands[d].slots) for d in impossible))
-    pieces = _pieces(problem, slots, impossible)
+    spare, pieces = unfilled_max, list[Piece]()
+    for slots in slots_by_time(compiled=compiled):
+        impossible = impossible_demands(compiled=compiled, slots=slots)
+        spare -= _slots_in(problem, impossible)
+        pieces += _pieces(problem, slots, impossible)
     if not pieces:
         return 0
     reach = [float(between[between < FORBIDDEN].mean()) for _, between in pieces if (between < FORBIDDEN).any()]
@@ -60,15 +62,14 @@ def travel_bound(*, problem: Problem, unfilled_max: int | None = None, compiled:
 def objective_bound(*, problem: Problem, compiled: Compiled | None = None) -> int:
     """Points that no roster can beat: travel, and what each slot costs at least where it is done, or its penalty."""
     compiled = compiled or compile_problem(problem=problem)
-    slots = slots_of(compiled=compiled)
-    impossible = impossible_demands(compiled=compiled, slots=slots)
     total = 0.0
-    for d in impossible:
-        total += _penalty(problem, d) * len(problem.demands[d].slots)
-    for piece, between in _pieces(problem, slots, impossible):
-        skip = np.array([_penalty(problem, d) for d in piece.demand.tolist()], dtype=np.float64)
-        done = _stop_costs(compiled, piece)
-        total += least(slots=piece, between=between, weight=problem.weights.travel, stop_cost=done, skip_cost=skip)
+    for slots in slots_by_time(compiled=compiled):
+        impossible = impossible_demands(compiled=compiled, slots=slots)
+        total += sum(_penalty(problem, d) * len(problem.demands[d].slots) for d in impossible)
+        for piece, between in _pieces(problem, slots, impossible):
+            skip = np.array([_penalty(problem, d) for d in piece.demand.tolist()], dtype=np.float64)
+            done = _stop_costs(compiled, piece)
+            total += least(slots=piece, between=between, weight=problem.weights.travel, stop_cost=done, skip_cost=skip)
     return math.floor(total)
 
 
@@ -79,6 +80,10 @@ def impossible_demands(*, compiled: Compiled, slots: Slots | None = None) -> tup
     for n, d in enumerate(slots.demand.tolist()):
         rows.setdefault(d, []).append(n)
     return tuple(d for d, mine in rows.items() if not _possible(compiled, slots, d, mine))
+
+
+def _slots_in(problem: Problem, demands: Sequence[int]) -> int:
+    return sum(len(problem.demands[d].slots) for d in demands)
 
 
 def _possible(compiled: Compiled, slots: Slots, d: int, rows: Sequence[int]) -> bool:

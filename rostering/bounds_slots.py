@@ -6,12 +6,13 @@ impossible in any roster, not the other way round.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rostering.problem import TIME_MAX
+from rostering.problem import TIME_MAX, Worker
 from rostering.search.compiled import Compiled
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -62,23 +63,48 @@ class Slots:
         )
 
 
-def slots_of(*, compiled: Compiled) -> Slots:
-    """The slots of a compiled problem, in order of demand and number."""
-    pairs = [(d, k) for d, demand in enumerate(compiled.demands) for k in range(len(demand.slots))]
-    demands, duties = compiled.demands, compiled.duties
-    eligible = np.zeros((len(pairs), len(duties)), dtype=np.bool_)
+def slots_by_time(*, compiled: Compiled) -> Iterator[Slots]:
+    """The slots in stretches of time that no window and no duty crosses (the days of a week), each with its duties."""
+    reach: list[tuple[int, int, int, int]] = []
+    for r, duty in enumerate(compiled.duties):
+        extra = compiled.workers[duty.worker].overtime_seconds_max
+        reach.append((duty.start, duty.end + extra, -1, r))
+    for d, demand in enumerate(compiled.demands):
+        spans = [span for k in range(len(demand.slots)) for span in _spans(compiled, d, k)]
+        if not spans:
+            yield slots_of(compiled=compiled, demands=[d], duties=[])
+            continue
+        reach.append((min(low for low, _ in spans), max(high for _, high in spans), d, -1))
+    demands: list[int] = []
+    duties: list[int] = []
+    until: int | None = None
+    for start, end, d, r in sorted(reach):
+        if until is not None and start > until:
+            yield slots_of(compiled=compiled, demands=sorted(demands), duties=sorted(duties))
+            demands, duties, until = [], [], None
+        until = end if until is None else max(until, end)
+        (demands if d >= 0 else duties).append(max(d, r))
+    if until is not None:
+        yield slots_of(compiled=compiled, demands=sorted(demands), duties=sorted(duties))
+
+
+def slots_of(*, compiled: Compiled, demands: Sequence[int] | None = None, duties: Sequence[int] | None = None) -> Slots:
+    """The slots of these visits (default: all), in order of demand and number, beside these duties (default: all)."""
+    chosen = range(len(compiled.demands)) if demands is None else demands
+    pairs = [(d, k) for d in chosen for k in range(len(compiled.demands[d].slots))]
+    numbers = list(range(len(compiled.duties)) if duties is None else duties)
+    column = {r: at for at, r in enumerate(numbers)}
+    eligible = np.zeros((len(pairs), len(numbers)), dtype=np.bool_)
     for n, (d, k) in enumerate(pairs):
-        eligible[n, list(compiled.eligible[d][k])] = True
-    place = np.array([demands[d].place for d, _ in pairs], dtype=np.int64)
-    service = np.array([demands[d].slots[k].service_seconds for d, k in pairs], dtype=np.int64)
-    workers = [compiled.workers[duty.worker] for duty in duties]
-    mode = tuple(worker.mode for worker in workers)
-    out, back = _home_legs(compiled, place, mode)
-    soonest, home_soonest = _quickest(compiled, place, service, mode)
-    begin = np.array([duty.start for duty in duties], dtype=np.int64)
-    end = np.array(
-        [duty.end + worker.overtime_seconds_max for duty, worker in zip(duties, workers, strict=True)], dtype=np.int64
-    )
+        eligible[n, [column[r] for r in compiled.eligible[d][k] if r in column]] = True
+    place = np.array([compiled.demands[d].place for d, _ in pairs], dtype=np.int64)
+    service = np.array([compiled.demands[d].slots[k].service_seconds for d, k in pairs], dtype=np.int64)
+    own = [compiled.duties[r] for r in numbers]
+    workers = [compiled.workers[duty.worker] for duty in own]
+    out, back = _home_legs(compiled, place, workers)
+    soonest, home_soonest = _quickest(compiled, place, service, workers)
+    begin = np.array([duty.start for duty in own], dtype=np.int64)
+    end = np.array([x.end + w.overtime_seconds_max for x, w in zip(own, workers, strict=True)], dtype=np.int64)
     earliest, latest = _starts(
         compiled, pairs, begin[None, :] + soonest, end[None, :] - home_soonest - service[:, None]
     )
@@ -93,20 +119,19 @@ def slots_of(*, compiled: Compiled) -> Slots:
         latest=np.where(able, latest, -NEVER),
         out=out,
         back=back,
-        worker=np.array([duty.worker for duty in duties], dtype=np.int64),
-        mode=mode,
+        worker=np.array([duty.worker for duty in own], dtype=np.int64),
+        mode=tuple(worker.mode for worker in workers),
         begin=begin,
         end=end,
     )
 
 
-def _home_legs(compiled: Compiled, place: Ints, mode: tuple[str, ...]) -> tuple[Ints, Ints]:
-    """Travel from home to each slot and back to where the day ends, in the duty's mode."""
-    out = np.zeros((len(place), len(mode)), dtype=np.int64)
+def _home_legs(compiled: Compiled, place: Ints, workers: Sequence[Worker]) -> tuple[Ints, Ints]:
+    """Travel from home to each slot and back to where the day ends, in the worker's mode."""
+    out = np.zeros((len(place), len(workers)), dtype=np.int64)
     back = np.zeros_like(out)
-    for r, duty in enumerate(compiled.duties):
-        matrix = compiled.problem.travel.seconds_by_mode[mode[r]]
-        worker = compiled.workers[duty.worker]
+    for r, worker in enumerate(workers):
+        matrix = compiled.problem.travel.seconds_by_mode[worker.mode]
         if worker.home is not None:
             out[:, r] = matrix[worker.home, place]
         if worker.home is not None and worker.last_place is not None:
@@ -114,7 +139,7 @@ def _home_legs(compiled: Compiled, place: Ints, mode: tuple[str, ...]) -> tuple[
     return out, back
 
 
-def _quickest(compiled: Compiled, place: Ints, service: Ints, mode: tuple[str, ...]) -> tuple[Ints, Ints]:
+def _quickest(compiled: Compiled, place: Ints, service: Ints, workers: Sequence[Worker]) -> tuple[Ints, Ints]:
     """Least time from leaving home to each slot, and from its end to the end of the day, by way of others if quicker.
 
     Travel need not be metric: the way through another visit, with its service, may be shorter than the direct one.
@@ -122,22 +147,21 @@ def _quickest(compiled: Compiled, place: Ints, service: Ints, mode: tuple[str, .
     spots, at = np.unique(place, return_inverse=True)
     brief = np.full(len(spots), TIME_MAX, dtype=np.int64)
     np.minimum.at(brief, at, service)
-    out = np.zeros((len(place), len(mode)), dtype=np.int64)
+    out = np.zeros((len(place), len(workers)), dtype=np.int64)
     back = np.zeros_like(out)
     known: dict[tuple[str, int, bool], Ints] = {}
     tables: dict[tuple[str, bool], Ints] = {}
-    for r, duty in enumerate(compiled.duties):
-        worker = compiled.workers[duty.worker]
+    for r, worker in enumerate(workers):
         for side, end, forth in ((out, worker.home, True), (back, worker.last_place, False)):
             if worker.home is None or end is None or not len(spots):
                 continue
-            key = (mode[r], end, forth)
+            key = (worker.mode, end, forth)
             if key not in known:
-                matrix = compiled.problem.travel.seconds_by_mode[mode[r]]
+                matrix = compiled.problem.travel.seconds_by_mode[worker.mode]
                 matrix = matrix if forth else matrix.T
-                if (mode[r], forth) not in tables:
-                    tables[mode[r], forth] = matrix[np.ix_(spots, spots)]
-                known[key] = _by_way(matrix[end, spots], tables[mode[r], forth], brief)
+                if (worker.mode, forth) not in tables:
+                    tables[worker.mode, forth] = matrix[np.ix_(spots, spots)]
+                known[key] = _by_way(matrix[end, spots], tables[worker.mode, forth], brief)
             side[:, r] = known[key][at]
     return out, back
 
