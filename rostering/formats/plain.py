@@ -68,7 +68,8 @@ class Instance:
 
 def claims(*, signs: Signs) -> bool:
     """Whether a file means to be of this format."""
-    return signs.suffix == ".csv" or {"visits", "workers"} <= signs.keys
+    one_of_ours = bool(signs.keys & {"visits", "workers"}) and not signs.keys - {"visits", "workers"}
+    return signs.suffix == ".csv" or one_of_ours or {"visits", "workers"} <= signs.keys
 
 
 def read(*, path: Path) -> Instance:

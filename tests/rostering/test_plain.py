@@ -14,7 +14,7 @@ from rostering.formats import plain
 from rostering.formats.any_file import read_any
 from rostering.formats.error import FormatError
 from rostering.formats.solve_file import solve_file
-from rostering.problem import Shift, Window
+from rostering.problem import Break, Shift, Window
 
 VISITS = """visit,customer,date,latitude,longitude,earliest,latest,minutes,workers,skills,note_address
 v1,Ada,26/11/2026,53.80,-1.55,07:00,08:00,30,1,,1 Mill Lane
@@ -202,6 +202,46 @@ def test_no_visits_and_no_workers_are_legal(tmp_path):
     assert solve_file(path=files(tmp_path, head), seconds=0.3, seed=1, out=tmp_path / "a.csv")["feasible"]
     nobody = files(tmp_path, workers=WORKERS.splitlines()[0] + "\n")
     assert solve_file(path=nobody, seconds=0.3, seed=1, out=tmp_path / "a.csv")["unfilled"] == 4
+
+
+def test_every_column_reaches_the_problem_and_the_roster_keeps_it(tmp_path):
+    """A wish or a rule of a column that is read and then forgotten."""
+    visits = (
+        "visit,customer,latitude,longitude,earliest,latest,minutes,gender,language,preferred_start,preferred_workers,"
+        "excluded_workers,pinned_workers,gap_minutes\n"
+        "a,Ada,53.80,-1.55,08:00,12:00,30,female,,10:00,,,,60\n"
+        "b,Ada,53.80,-1.55,08:00,12:00,30,,Urdu,,,,,60\n"
+        "c,Bea,53.80,-1.56,08:00,12:00,30,,,,w2,w1,,\n"
+        "d,Cyd,53.80,-1.56,08:00,12:00,30,,,,,,w1,\n"
+    )
+    workers = (
+        "worker,latitude,longitude,start,end,gender,languages,hours_max,break_minutes,break_after_hours,excluded_customers\n"
+        "w1,53.79,-1.54,07:00,14:00,female,Urdu;Polish,6.5,30,3,Bea\n"
+        "w2,53.79,-1.56,07:00,14:00,male,,,,,Ada\n"
+    )
+    path = files(tmp_path, visits, workers)
+    problem = plain.read(path=path).problem
+    a, b, c, d = problem.demands
+    w1, w2 = problem.workers
+    assert (a.gender, a.preferred_start, a.gap_seconds, b.language) == ("female", 10 * 3600, 3600, "Urdu")
+    assert (c.preferred_workers, c.excluded_workers, d.pinned_workers) == ({"w2"}, {"w1"}, ("w1",))
+    assert (w1.gender, w1.languages, w1.hours_limit_seconds) == ("female", {"Urdu", "Polish"}, 23_400)
+    assert (w1.break_rule, w1.excluded_customers) == (Break(1800, 10_800), {"Bea"})
+    assert (w2.break_rule, w2.excluded_customers) == (None, {"Ada"})
+    assert problem.weights.off_preferred == 1
+    out = tmp_path / "roster.csv"
+    assert solve_file(path=path, seconds=1.5, seed=1, out=out)["feasible"]
+    rows = {row["visit"]: row for row in csv.DictReader(io.StringIO(out.read_text(encoding="utf-8-sig")))}
+    assert {visit: row["worker"] for visit, row in rows.items()} == {"a": "w1", "b": "w1", "c": "w2", "d": "w1"}
+
+
+def test_half_of_a_json_pair_is_named(tmp_path):
+    """A file without its workers was taken for another format, and another field was blamed."""
+    for name in ("visits", "workers"):
+        path = tmp_path / "half.json"
+        path.write_text(json.dumps({name: []}))
+        with pytest.raises(FormatError, match="missing"):
+            read_any(path=path)
 
 
 def test_a_night_shift_ends_the_next_day(tmp_path):

@@ -150,6 +150,7 @@ def replaced(whole, *keys, to):
         (("matrices", "car", "durations", 0), [1], "file.matrices.car.durations[0]"),
         (("matrices", "car", "costs"), [[1]], "file.matrices.car.costs"),
         (("jobs",), {}, "file.jobs"),
+        (("vehicles",), None, "file.vehicles"),
     ],
 )
 def test_what_cannot_be_said_or_is_wrong_is_refused_by_name(tmp_path, keys, to, where):
