@@ -146,6 +146,9 @@ def chosen(*, compiled: Compiled, params: Params) -> Engine:
     if params.engine not in named:
         raise EngineError(f"engine: {params.engine!r} is not one of {', '.join(named)}")
     refused = named[params.engine].refuses(compiled=compiled)
+    only = () if params.engine == UnifiedEngine().name else unified_only(problem=compiled.problem)
+    if only:
+        refused = ", ".join(only)
     if refused is not None:
         raise EngineError(f"engine: {params.engine!r} cannot express {refused}; ask for another, or for auto")
     return named[params.engine]
@@ -174,7 +177,7 @@ def verified(*, compiled: Compiled, answer: Answer) -> Result:
     return Result(
         roster=roster,
         objective=score(problem=problem, roster=roster).total,
-        lower_bound=lower_bound(problem=problem, compiled=compiled),
+        lower_bound=lower_bound(problem=problem),
         iterations=answer.iterations,
         curve=answer.curve,
     )
