@@ -177,7 +177,7 @@ def verified(*, compiled: Compiled, answer: Answer) -> Result:
     return Result(
         roster=roster,
         objective=score(problem=problem, roster=roster).total,
-        lower_bound=lower_bound(problem=problem),
+        lower_bound=lower_bound(problem=problem, compiled=compiled),
         iterations=answer.iterations,
         curve=answer.curve,
     )
