@@ -13,6 +13,7 @@ from rostering.lower_bound import lower_bound
 from rostering.problem import Problem
 from rostering.roster import MealTaken, Roster, Unfilled, timed_run
 from rostering.search.compiled import Compiled, compile_problem
+from rostering.search.duties import DutiesEngine
 from rostering.search.engine import Answer, Engine, Stops
 from rostering.search.islands import IslandsEngine
 from rostering.search.linked import LinkedEngine
@@ -50,6 +51,7 @@ def engines(*, params: Params) -> tuple[Engine, ...]:
         LinkedEngine(),
         SegmentsEngine(),
         UnifiedEngine(),
+        DutiesEngine(),
         RunsEngine(
             ruin_mean=params.ruin_mean,
             temperature=params.temperature,

@@ -12,16 +12,19 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.duties_anneal import anneal, keep_best
-from rostering.search.duties_board import S_ABSENT, S_BEST, Ints
-from rostering.search.duties_insert import insert_all
-from rostering.search.duties_tables import RULES_KNOWN, board_of, heat_of, rules_of, runs_of
+from rostering.search.duties_board import NOBODY, S_BEST, V_SLOTS, Board, Ints
+from rostering.search.duties_first import first_board, heat_of, runs_of
+from rostering.search.duties_tables import RULES_KNOWN, rules_of
 from rostering.search.engine import Answer, Stops
-from rostering.search.kernel.chance import seeded
+from rostering.search.kernel.chance import Words, seeded
+from rostering.search.unified_wishes import unified_only
 from rostering.stop import Progress, StopRule, share_used
 
-MOVES_AN_ITERATION = 1_000
-HOT, COLD = 1.0, 0.05
-PLACES_TRIED = 12
+MOVES = 1_000
+"""Moves in one iteration."""
+ROUND = 2_000
+"""Iterations from hot to cold when no rule says what share is used."""
+HOT, COLD, WARM = 1.0, 0.03, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,9 @@ class DutiesEngine:
         return "duties"
 
     def refuses(self, *, compiled: Compiled) -> str | None:
-        """Rules of a run or of days that it does not know."""
-        unknown = sorted(rules_of(compiled=compiled) - RULES_KNOWN)
-        return f"the rule {unknown[0]}" if unknown else None
+        """What only the search "unified" expresses, and rules of a run or of days that it does not know."""
+        unknown = [f"the rule {rule}" for rule in sorted(rules_of(compiled=compiled) - RULES_KNOWN)]
+        return next(iter((*unified_only(problem=compiled.problem), *unknown)), None)
 
     def search(
         self,
@@ -51,41 +54,56 @@ class DutiesEngine:
         report: Callable[[Progress], None] | None = None,
     ) -> Answer:
         """The best answer before `stop`, searched from `start` (a warm start) when there is one."""
-        board = board_of(compiled=compiled)
-        kept = np.full((len(board.task) + len(board.run), 3), -1, dtype=np.int64)
-        insert_all(board, _order(compiled), PLACES_TRIED)
+        board = first_board(compiled=compiled, start=start)
+        kept = np.full((len(board.task) + len(board.run), 3), NOBODY, dtype=np.int64)
         keep_best(board, kept)
-        chance = seeded(seed)
-        heat = heat_of(board=board)
-        iterations, improved_at = 0, 0
-        best = int(board.sums[S_BEST])
-        curve = [(0, best)]
+        search = _Search(
+            board=board, kept=kept, chance=seeded(seed), hot=self.hot if start is None else self.hot * WARM
+        )
+        curve = search.run(stop=stop, report=report, cold=self.cold)
+        return Answer(runs=runs_of(board=board, kept=kept), iterations=search.iterations, curve=curve)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    """One search: its board, the best roster so far (`kept`), its random numbers and how far it is."""
+
+    board: Board
+    kept: Ints
+    chance: Words
+    hot: float
+    iterations: int = 0
+    improved_at: int = 0
+
+    def run(
+        self, *, stop: StopRule, report: Callable[[Progress], None] | None, cold: float
+    ) -> tuple[tuple[int, int], ...]:
+        """Anneal until the rule says stop, cooler as it is used up; the curve of improvements."""
+        unit, curve = heat_of(board=self.board), [(0, self._best())]
         while True:
             progress = Progress(
-                iterations=iterations, objective=best, unfilled=int(board.sums[S_ABSENT]), improved_at=improved_at
+                iterations=self.iterations,
+                objective=self._best(),
+                unfilled=self._unfilled(),
+                improved_at=self.improved_at,
             )
             if report is not None:
                 report(progress)
-            if stop(progress):
-                break
+            if stop(progress) or not len(self.board.visit) or not len(self.board.run):
+                return tuple(curve)
             used = share_used(stop=stop, progress=progress)
-            used = 1.0 if used is None else used
-            anneal(board, chance, MOVES_AN_ITERATION, heat * self.hot * (self.cold / self.hot) ** used, kept)
-            iterations += 1
-            if board.sums[S_BEST] < best:
-                best, improved_at = int(board.sums[S_BEST]), iterations
-                curve.append((iterations, best))
-        return Answer(runs=runs_of(board=board, kept=kept), iterations=iterations, curve=tuple(curve))
+            if used is None:
+                used = self.iterations % ROUND / ROUND
+            anneal(self.board, self.chance, MOVES, unit * self.hot * (cold / self.hot) ** used, self.kept)
+            self.iterations += 1
+            if self._best() < curve[-1][1]:
+                curve.append((self.iterations, self._best()))
+                self.improved_at = self.iterations
 
+    def _best(self) -> int:
+        return int(self.board.sums[S_BEST])
 
-def _order(compiled: Compiled) -> Ints:
-    return np.array(sorted(range(len(compiled.demands)), key=lambda d: _urgency(compiled, d)), dtype=np.int64)
-
-
-def _urgency(compiled: Compiled, d: int) -> tuple[int, int, int, int, int]:
-    demand = compiled.demands[d]
-    rank = 0 if demand.is_pinned else 1 if demand.must_keep else 2
-    windows = compiled.windows[d]
-    choice = min((len(duties) for duties in compiled.eligible[d]), default=0)
-    scarce = 0 if choice * 3 < len(compiled.duties) else 1
-    return rank, -len(demand.slots), scarce, windows[0][0] if windows else 0, d
+    def _unfilled(self) -> int:
+        """Slots that nobody has in the best roster."""
+        absent = self.kept[: 2 * len(self.board.visit) : 2, 0] == NOBODY
+        return int(self.board.visit[absent, V_SLOTS].sum())

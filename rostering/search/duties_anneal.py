@@ -23,7 +23,7 @@ from rostering.search.duties_board import (
 )
 from rostering.search.duties_draft import forget, make, say_nothing, weighed
 from rostering.search.duties_insert import say_cheapest
-from rostering.search.duties_moves import cross, move_half, move_pair, move_single, replace, shift, swap
+from rostering.search.duties_moves import cross, move_anywhere, move_half, move_pair, move_single, replace, shift, swap
 from rostering.search.kernel.chance import Words, below, share
 from rostering.search.kernel.jit import entered, inlined
 
@@ -70,6 +70,8 @@ def _said(b: Board, chance: Words, v: int) -> bool:
         said = swap(b, chance, v)
     elif retimable and dice < 0.6:
         said = shift(b, chance, v)
+    elif dice > 0.94:
+        said = move_anywhere(b, chance, v)
     elif b.visit[v, V_SLOTS] == 1:
         said = move_single(b, chance, v)
     elif dice < 0.85:

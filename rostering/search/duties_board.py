@@ -32,7 +32,7 @@ V_RIVAL: Final = 10
 V_RIVAL_END: Final = 11
 V_PLACE: Final = 12
 V_ABSENT_AT: Final = 13
-V_MISSED: Final = 14
+V_LOAD: Final = 14
 VISIT_COLUMNS: Final = 15
 
 T_PLACE: Final = 0
@@ -63,7 +63,8 @@ R_LEAVE: Final = 11
 R_BACK: Final = 12
 R_WORKED: Final = 13
 R_DRAFT: Final = 14
-RUN_COLUMNS: Final = 15
+R_CAPACITY: Final = 15
+RUN_COLUMNS: Final = 16
 
 W_BREAK: Final = 0
 W_BREAK_AFTER: Final = 1

@@ -58,10 +58,11 @@ from rostering.search.duties_board import (
     V_PENALTY,
     V_SLOTS,
     Board,
+    Ints,
 )
 from rostering.search.duties_room import detour
 from rostering.search.duties_timing import priced, timed
-from rostering.search.kernel.jit import inlined, inner
+from rostering.search.kernel.jit import entered, inner
 
 
 @inner
@@ -136,7 +137,7 @@ def open_draft(b: Board, r: int) -> int:
     return i  # type: ignore[no-any-return]
 
 
-@inlined
+@inner
 def _write(b: Board, i: int) -> None:
     """The stops of draft `i`: those of its run that stay, and those that enter."""
     r, n = b.draft[i, C_RUN], 0
@@ -158,7 +159,7 @@ def _write(b: Board, i: int) -> None:
     b.draft[i, C_COUNT] = n
 
 
-@inlined
+@inner
 def written(b: Board) -> bool:
     """Drafts of every run the move changes, those that lose a stop first; False when they are too many."""
     for j in range(b.sums[S_OUTS]):
@@ -176,7 +177,7 @@ def written(b: Board) -> bool:
     return True
 
 
-@inlined
+@inner
 def penalty_change(b: Board) -> int:
     """Points by which visits that leave or enter the runs change the penalties."""
     change = 0
@@ -201,7 +202,7 @@ def _worst(b: Board) -> int:
     return worst
 
 
-@inlined
+@inner
 def judged(b: Board, change: int, bound: float) -> int:
     """What the drafts cost more than the runs they stand for, plus `change`; NEVER if illegal or not below `bound`."""
     for i in range(b.sums[S_DRAFTS]):
@@ -226,7 +227,7 @@ def judged(b: Board, change: int, bound: float) -> int:
     return change
 
 
-@inlined
+@inner
 def quick_change(b: Board) -> int:
     """Points of travel and of who comes that the move adds, were no two of its places neighbours."""
     change = 0
@@ -288,7 +289,7 @@ def make(b: Board, change: int) -> None:
     b.sums[S_COST] += change
 
 
-@inlined
+@inner
 def _file(b: Board, i: int) -> None:
     r, n, before = b.draft[i, C_RUN], b.draft[i, C_COUNT], NOBODY
     b.run[r, R_FIRST] = NOBODY
@@ -313,6 +314,24 @@ def _file(b: Board, i: int) -> None:
     b.run[r, R_LEAVE] = b.draft[i, C_LEAVE]
     b.run[r, R_BACK] = b.draft[i, C_BACK]
     b.run[r, R_WORKED] = b.draft[i, C_WORKED]
+
+
+@entered
+def hold(b: Board, r: int, tasks: Ints) -> bool:
+    """Run `r`, empty so far, gets these tasks in this order, of visits in no run yet; False when that is illegal.
+
+    Penalties and the list of absent visits are left for the caller to settle.
+    """
+    say_nothing(b)
+    i = open_draft(b, r)
+    for p in range(tasks.shape[0]):
+        b.line[i, D_TASK, p] = tasks[p]
+    b.draft[i, C_COUNT] = tasks.shape[0]
+    change = judged(b, 0, NEVER)
+    if change < NEVER:
+        make(b, change)
+    say_nothing(b)
+    return change < NEVER
 
 
 @inner

@@ -17,6 +17,7 @@ from rostering.search.duties_board import (
     G_TRAVEL,
     NEVER,
     NOBODY,
+    PLACES_MAX,
     R_CLOSES,
     R_FIRST,
     R_OPENS,
@@ -39,7 +40,7 @@ from rostering.search.duties_board import (
 from rostering.search.duties_draft import forget, make, put_in, retime, say_nothing, weighed
 from rostering.search.duties_room import detour, first_start, last_start, picked
 from rostering.search.kernel.chance import Words, below
-from rostering.search.kernel.jit import entered, inlined, inner
+from rostering.search.kernel.jit import entered, inner
 
 
 @inner
@@ -73,7 +74,7 @@ def places(b: Board, t: int, lo: int, hi: int, found: Ints) -> int:
     return count
 
 
-@inlined
+@inner
 def _file(found: Ints, count: int, cost: int, r: int, before: int, first: int, last: int) -> int:
     """Put a place in its order; how many there are then."""
     at = min(count, found.shape[0] - 1)
@@ -86,10 +87,10 @@ def _file(found: Ints, count: int, cost: int, r: int, before: int, first: int, l
     found[at, F_BEFORE] = before
     found[at, F_FIRST] = first
     found[at, F_LAST] = last
-    return min(count + 1, found.shape[0])
+    return min(count + 1, found.shape[0])  # type: ignore[no-any-return]
 
 
-@inlined
+@inner
 def _pairs(b: Board, v: int, ones: Ints, count: int, twos: Ints, count_two: int, pairs: Ints) -> int:
     """The cheapest pairs of places of different workers whose starts can meet, as rows (cost, one, two); how many."""
     least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
@@ -148,7 +149,7 @@ def _say_pair(b: Board, v: int, i: int, j: int) -> bool:
 def _wish(b: Board, v: int, first: int) -> int:
     """Visit `v`'s preferred start, or the first it may have."""
     wish = b.visit[v, V_WISH]
-    return first if wish == NEVER else wish  # type: ignore[no-any-return]
+    return first if wish == NEVER else wish
 
 
 @inner
@@ -157,7 +158,7 @@ def _look(b: Board, v: int, j: int, keep: int) -> int:
     lo, hi = b.window[j, 0], b.window[j, 1]
     if b.visit[v, V_SLOTS] == 1:
         return places(b, 2 * v, lo, hi, b.ones[:keep])
-    count = places(b, 2 * v, lo, hi, b.ones)
+    count = places(b, 2 * v, lo, hi, b.ones[:PLACES_MAX])
     other = places(b, 2 * v + 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX], b.twos)
     return _pairs(b, v, b.ones, count, b.twos, other, b.pairs)
 

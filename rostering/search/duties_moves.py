@@ -42,7 +42,7 @@ from rostering.search.duties_draft import (
     take_out,
     take_visit_out,
 )
-from rostering.search.duties_room import first_start, last_start, picked
+from rostering.search.duties_room import detour, first_start, last_start, picked
 from rostering.search.kernel.chance import Words, below, share
 from rostering.search.kernel.jit import inner
 
@@ -79,7 +79,7 @@ def _want(b: Board, chance: Words, v: int, first: int, last: int) -> int:
         return first
     dice = share(chance)
     if dice < 0.2:
-        return first + below(chance, last - first + 1)  # type: ignore[no-any-return]
+        return first + below(chance, last - first + 1)
     wish = b.visit[v, V_WISH]
     if wish != NEVER and dice < 0.8:
         return wish  # type: ignore[no-any-return]
@@ -160,6 +160,53 @@ def move_single(b: Board, chance: Words, v: int) -> bool:
 
 
 @inner
+def _best_place(b: Board, t: int, r: int, lo: int, hi: int) -> int:
+    """The task of run `r` after which `t` comes at least travel (NOBODY: it comes first), NOBODY - 1 if nowhere."""
+    best, least = NOBODY - 1, NEVER
+    before, after = NOBODY, b.run[r, R_FIRST]
+    while True:
+        if max(lo, first_start(b, r, before, t)) <= min(hi, last_start(b, r, t, after)):
+            more = detour(b, r, before, t, after)
+            if more < least:
+                best, least = before, more
+        if after < 0:
+            return best
+        before, after = after, b.task[after, T_AFTER]
+
+
+@inner
+def move_anywhere(b: Board, chance: Words, v: int) -> bool:
+    """A slot of visit `v` goes where it fits best in any other run; the other half of a double-up stays in its place."""
+    t = 2 * v + (below(chance, 2) if b.visit[v, V_SLOTS] == 2 else 0)
+    r = below(chance, b.run.shape[0])
+    if r == b.task[t, T_RUN] or not _may_swap(b, t, b.run[r, R_WORKER]):
+        return False
+    j = _window(b, chance, v)
+    lo, hi = b.window[j, 0], b.window[j, 1]
+    if t & 1:
+        lo, hi = lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX]
+    before = _best_place(b, t, r, lo, hi)
+    if before < NOBODY:
+        return False
+    take_out(b, t)
+    put_in(b, t, r, before)
+    return _fits_half(b, chance, v, t) if b.visit[v, V_SLOTS] == 2 else _fits_single(b, chance, v)
+
+
+@inner
+def _fits_half(b: Board, chance: Words, v: int, t: int) -> bool:
+    """Retime double-up `v`, whose half `t` is put in while the other stays; False when they cannot meet."""
+    j = _window(b, chance, v)
+    lo, hi = b.window[j, 0], b.window[j, 1]
+    least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
+    if t & 1 == 0:
+        one, two = _room_of_put(b, 0, lo, hi), _room_of_stay(b, t ^ 1, lo + least, hi + most)
+    else:
+        one, two = _room_of_stay(b, t ^ 1, lo, hi), _room_of_put(b, 0, lo + least, hi + most)
+    return _fits_pair(b, chance, v, one, two)
+
+
+@inner
 def move_half(b: Board, chance: Words, v: int) -> bool:
     """One half of rostered double-up `v` goes beside a near visit; the other stays in its place."""
     u = near_task(b, chance, v)
@@ -171,14 +218,7 @@ def move_half(b: Board, chance: Words, v: int) -> bool:
         return False
     take_out(b, t)
     _put_beside(b, chance, t, u)
-    j = _window(b, chance, v)
-    lo, hi = b.window[j, 0], b.window[j, 1]
-    least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
-    if t & 1 == 0:
-        one, two = _room_of_put(b, 0, lo, hi), _room_of_stay(b, t ^ 1, lo + least, hi + most)
-    else:
-        one, two = _room_of_stay(b, t ^ 1, lo, hi), _room_of_put(b, 0, lo + least, hi + most)
-    return _fits_pair(b, chance, v, one, two)
+    return _fits_half(b, chance, v, t)
 
 
 @inner
@@ -222,7 +262,7 @@ def shift(b: Board, chance: Words, v: int) -> bool:
         retime(b, 2 * v, start, start)
     elif one[0] <= one[1]:
         retime(b, 2 * v, lo, hi)
-    return b.sums[S_RETIMED] != 0
+    return b.sums[S_RETIMED] != 0  # type: ignore[no-any-return]
 
 
 @inner

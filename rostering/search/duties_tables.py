@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from rostering.constraints import CONSTRAINTS
@@ -29,6 +27,7 @@ from rostering.search.duties_board import (
     PAIRS_MAX,
     PLACES_MAX,
     PUT_COLUMNS,
+    R_CAPACITY,
     R_DRAFT,
     R_FIRST,
     R_LAST,
@@ -48,6 +47,7 @@ from rostering.search.duties_board import (
     V_ANCHORED,
     V_DUE,
     V_FIXED,
+    V_LOAD,
     V_PENALTY,
     V_PLACE,
     V_RIVAL,
@@ -75,9 +75,9 @@ from rostering.search.duties_board import (
     Bools,
     Ints,
 )
-from rostering.search.engine import Stops
 
 NEAR_MAX = 40
+NEAR_ROWS = 512
 BEACON = 1 << 44
 """How far apart rivals are put when a rule is asked what each of them closes."""
 RULES_KNOWN = frozenset({"availability", "breaks", "hours_limit", "daily_rest", "weekly_rest"})
@@ -106,7 +106,7 @@ def board_of(*, compiled: Compiled) -> Board:
         leg=np.stack([compiled.problem.travel.seconds_by_mode[mode] for mode in modes]),
         may=_may(compiled),
         soft=np.array([row[0] for row in compiled.soft_cost], dtype=np.int64).reshape(n, len(compiled.workers)),
-        near=_near(compiled),
+        near=_near(compiled, window),
         window=np.array([span for spans in window for span in spans], dtype=np.int64).reshape(-1, 2),
         rival=np.array([row for rows in rival for row in rows], dtype=np.int64).reshape(-1, 3),
         absent=np.arange(n, dtype=np.int64),
@@ -115,7 +115,7 @@ def board_of(*, compiled: Compiled) -> Board:
         put=np.zeros((2, PUT_COLUMNS), dtype=np.int64),
         out=np.zeros(DRAFTS, dtype=np.int64),
         retimed=np.zeros((DRAFTS, 3), dtype=np.int64),
-        ones=np.zeros((PLACES_MAX, F_COLUMNS), dtype=np.int64),
+        ones=np.zeros((PLACES_MAX + tasks + len(compiled.duties), F_COLUMNS), dtype=np.int64),
         twos=np.zeros((PLACES_MAX, F_COLUMNS), dtype=np.int64),
         pairs=np.zeros((PAIRS_MAX, 3), dtype=np.int64),
         weight=weight,
@@ -139,7 +139,7 @@ def _weights(compiled: Compiled) -> Ints:
     table[G_ORIGIN] = problem.horizon.start
     if "weekly_rest" in rules_of(compiled=compiled):
         table[G_WEEKS] = (problem.horizon.end - problem.horizon.start) // (7 * SECONDS_PER_DAY)
-    wished = weights.off_preferred and any(d.preferred_start is not None for d in compiled.demands)
+    wished = any(demand.preferred_start is not None for demand in compiled.demands)
     due = (weights.lateness or weights.lateness_worst) and any(d.due is not None for d in compiled.demands)
     table[G_TIMED] = int(bool(wished or due or weights.waiting))
     return table
@@ -178,7 +178,7 @@ def _visits(
         row[V_WISH] = NEVER if demand.preferred_start is None else demand.preferred_start
         row[V_DUE] = NEVER if demand.due is None else demand.due
         row[V_PENALTY], row[V_FIXED] = compiled.penalty[d], compiled.fixed[d]
-        row[V_ANCHORED], row[V_ABSENT_AT] = compiled.anchored[d], d
+        row[V_ANCHORED], row[V_ABSENT_AT], row[V_LOAD] = compiled.anchored[d], d, demand.load
         row[V_WINDOW], row[V_WINDOW_END] = windows, windows + len(window[d])
         row[V_RIVAL], row[V_RIVAL_END] = rivals, rivals + len(rival[d])
         windows, rivals = windows + len(window[d]), rivals + len(rival[d])
@@ -201,6 +201,8 @@ def _runs(compiled: Compiled, modes: list[str]) -> Ints:
         home = NOBODY if duty.home is None else duty.home
         mode = modes.index(compiled.workers[duty.worker].mode)
         table[r, : R_MODE + 1] = (duty.worker, duty.start, duty.end, home, mode)
+        capacity = compiled.workers[duty.worker].capacity
+        table[r, R_CAPACITY] = NEVER if capacity is None else capacity
     table[:, [R_FIRST, R_LAST, R_DRAFT]] = NOBODY
     return table
 
@@ -235,36 +237,43 @@ def _may(compiled: Compiled) -> Bools:
     return table
 
 
-def _near(compiled: Compiled) -> Ints:
-    if len(compiled.demands) < 2:
-        return np.zeros((len(compiled.demands), 1), dtype=np.int64)
-    rows = [[u for u in near if u != d][:NEAR_MAX] for d, near in enumerate(compiled.near)]
-    return np.array(rows, dtype=np.int64)
+def _near(compiled: Compiled, window: list[tuple[tuple[int, int], ...]]) -> Ints:
+    """For each visit those that may best come just before or after it: by the way between, and the wait it forces."""
+    n = len(compiled.demands)
+    keep = min(NEAR_MAX, n - 1)
+    if n < 2:
+        return np.zeros((n, 1), dtype=np.int64)
+    matrix = next(iter(compiled.problem.travel.seconds_by_mode.values()))
+    places = np.array([demand.place for demand in compiled.demands])
+    opens = np.array([spans[0][0] for spans in window], dtype=np.int64)
+    closes = np.array([spans[-1][1] for spans in window], dtype=np.int64)
+    lasts = np.array([min(slot.service_seconds for slot in demand.slots) for demand in compiled.demands])
+    near = np.empty((n, keep), dtype=np.int64)
+    for since in range(0, n, NEAR_ROWS):
+        rows = slice(since, min(n, since + NEAR_ROWS))
+        after = _apart(matrix[np.ix_(places[rows], places)], (opens[rows], closes[rows], lasts[rows]), (opens, closes))
+        before = _apart_before(
+            matrix[np.ix_(places, places[rows])].T, (opens[rows], closes[rows]), (opens, closes, lasts)
+        )
+        apart = np.minimum(after, before)
+        apart[np.arange(rows.stop - since), np.arange(since, rows.stop)] = NEVER
+        near[rows] = np.argsort(apart, axis=1, kind="stable")[:, :keep]
+    return near
 
 
-def runs_of(*, board: Board, kept: Ints) -> dict[int, Stops]:
-    """The stops of each duty that has any, of the roster in `kept` (see keep_best)."""
-    tasks = board.task.shape[0]
-    runs: dict[int, Stops] = {}
-    for r in range(board.run.shape[0]):
-        t = int(kept[tasks + r, 0])
-        stops = []
-        while t >= 0:
-            stops.append((t >> 1, t & 1, int(kept[t, 2])))
-            t = int(kept[t, 1])
-        if stops:
-            runs[r] = tuple(stops)
-    return runs
+def _apart(legs: Ints, mine: tuple[Ints, Ints, Ints], others: tuple[Ints, Ints]) -> Ints:
+    """How dear it is to go from each of my visits straight to each other: the way, a part of the wait, too late at all."""
+    opens, closes, lasts = (each[:, None] for each in mine)
+    wait = np.maximum(0, others[0][None, :] - (closes + lasts + legs))
+    late = opens + lasts + legs > others[1][None, :]
+    apart: Ints = legs + wait // 5 + late * (NEVER // 2)
+    return apart
 
 
-def heat_of(*, board: Board) -> float:
-    """Points of a short journey: the mean way from a visit to its ten nearest, by the first mode, weighed."""
-    if not len(board.visit):
-        return 1.0
-    places = board.visit[:, V_PLACE]
-    near = board.near[:, :10]
-    legs = board.leg[0][places[:, None], places[near]]
-    return max(1.0, float(legs.mean()) * float(max(1, board.weight[G_TRAVEL])))
-
-
-__all__ = ["Mapping", "board_of", "heat_of", "rules_of", "runs_of"]
+def _apart_before(legs: Ints, mine: tuple[Ints, Ints], others: tuple[Ints, Ints, Ints]) -> Ints:
+    """As `_apart`, from each other visit straight to each of mine."""
+    opens, closes, lasts = (each[None, :] for each in others)
+    wait = np.maximum(0, mine[0][:, None] - (closes + lasts + legs))
+    late = opens + lasts + legs > mine[1][:, None]
+    apart: Ints = legs + wait // 5 + late * (NEVER // 2)
+    return apart

@@ -36,6 +36,7 @@ from rostering.search.duties_board import (
     G_WEEKS,
     NEVER,
     R_BACK,
+    R_CAPACITY,
     R_CLOSES,
     R_COUNT,
     R_DRAFT,
@@ -50,6 +51,7 @@ from rostering.search.duties_board import (
     T_PLACE,
     T_SERVICE,
     V_DUE,
+    V_LOAD,
     V_WISH,
     W_BREAK,
     W_BREAK_AFTER,
@@ -63,12 +65,12 @@ from rostering.search.duties_board import (
     W_WEEKLY,
     Board,
 )
-from rostering.search.kernel.jit import inlined, inner
+from rostering.search.kernel.jit import inner
 
 PAUSES_MAX = 4
 
 
-@inlined
+@inner
 def priced(b: Board, i: int) -> int:
     """Points of draft `i` that its order alone decides (travel, wishes of who comes); fills in its legs."""
     r, n = b.draft[i, C_RUN], b.draft[i, C_COUNT]
@@ -119,7 +121,7 @@ def bounded(b: Board, i: int, early: int, late: int, pause_after: int, pause: in
     return True
 
 
-@inlined
+@inner
 def _median_of(b: Board, i: int, since: int, until: int) -> int:
     """The lower median of the wished times of weighed stops in [since, until)."""
     line = b.line[i]
@@ -137,7 +139,7 @@ def _median_of(b: Board, i: int, since: int, until: int) -> int:
     return line[D_SORTED, (count - 1) // 2]  # type: ignore[no-any-return]
 
 
-@inlined
+@inner
 def _wished(b: Board, i: int, early: int, late: int, pause_after: int, pause: int) -> None:
     """Into D_TRY: starts with the least distance from the wished ones in all, by isotonic regression with medians.
 
@@ -177,13 +179,13 @@ def _wished(b: Board, i: int, early: int, late: int, pause_after: int, pause: in
         line[D_TRY, p] = value + gone
 
 
-@inlined
+@inner
 def _early(b: Board, i: int, early: int) -> None:
     for p in range(b.draft[i, C_COUNT]):
         b.line[i, D_TRY, p] = b.line[i, early, p]
 
 
-@inlined
+@inner
 def _compact(b: Board, i: int, early: int, late: int, pause_after: int, pause: int) -> None:
     """The last stop as early as it may, the others as late as that allows: the shortest time away from home."""
     n, line = b.draft[i, C_COUNT], b.line[i]
@@ -197,7 +199,7 @@ def _compact(b: Board, i: int, early: int, late: int, pause_after: int, pause: i
                 limit -= pause
 
 
-@inlined
+@inner
 def _timing_cost(b: Board, i: int) -> int:
     """Points of the starts in D_TRY."""
     n, line = b.draft[i, C_COUNT], b.line[i]
@@ -218,7 +220,7 @@ def _timing_cost(b: Board, i: int) -> int:
     return cost
 
 
-@inlined
+@inner
 def _measured(b: Board, i: int) -> bool:
     """Leaving, coming back and working time of the starts in D_TRY; False when the run lacks its break."""
     r, n = b.draft[i, C_RUN], b.draft[i, C_COUNT]
@@ -302,7 +304,7 @@ def _tried(b: Board, i: int, best: int) -> int:
     return cost
 
 
-@inlined
+@inner
 def _pause_places(b: Board, i: int, number: int) -> int:
     """The stop before the `number`-th longest wait of the earliest starts."""
     n, line = b.draft[i, C_COUNT], b.line[i]
@@ -319,6 +321,17 @@ def _pause_places(b: Board, i: int, number: int) -> int:
 
 
 @inner
+def _carried(b: Board, i: int) -> bool:
+    """Whether the loads of draft `i` are within its run's capacity."""
+    capacity = b.run[b.draft[i, C_RUN], R_CAPACITY]
+    if capacity == NEVER:
+        return True
+    for p in range(b.draft[i, C_COUNT]):
+        capacity -= b.visit[b.line[i, D_TASK, p] >> 1, V_LOAD]
+    return capacity >= 0  # type: ignore[no-any-return]
+
+
+@inner
 def timed(b: Board, i: int) -> bool:
     """Starts of draft `i` that keep every rule, at least cost as far as is tried; False when there are none.
 
@@ -329,8 +342,8 @@ def timed(b: Board, i: int) -> bool:
     if n == 0:
         for c in (C_TIMING, C_WORST, C_LEAVE, C_BACK, C_WORKED):
             b.draft[i, c] = 0
-        return b.worker[w, W_RULED] == 0 or days_allow(b, w)  # type: ignore[no-any-return]
-    if not bounded(b, i, D_EARLY, D_LATE, -1, 0):
+        return b.worker[w, W_RULED] == 0 or days_allow(b, w)
+    if not _carried(b, i) or not bounded(b, i, D_EARLY, D_LATE, -1, 0):
         return False
     if b.worker[w, W_RULED] == 0 and b.weight[G_TIMED] == 0:
         for p in range(n):
@@ -341,7 +354,7 @@ def timed(b: Board, i: int) -> bool:
     return _settled(b, i)
 
 
-@inlined
+@inner
 def _settled(b: Board, i: int) -> bool:
     """The cheapest starts of those tried that keep the rules; False when none do."""
     r, n = b.draft[i, C_RUN], b.draft[i, C_COUNT]

@@ -40,9 +40,8 @@ def test_it_tells_its_progress_and_stops_when_told_with_what_it_found(session: S
     """Somebody who has seen enough must not have to throw the roster away, nor to wait for ever."""
     question = prepared(session, ENDLESS)
     heard: list[Progress] = []
-    found = solve_apart(question, progress=heard.append, cancelled=lambda: bool(heard))
-    assert heard
-    assert found.iterations >= heard[0].iterations > 0
+    found = solve_apart(question, progress=heard.append, cancelled=lambda: any(at.iterations for at in heard))
+    assert found.iterations >= heard[-1].iterations > 0
     assert len({stop.visit for run in found.roster.runs for stop in run.stops}) == 12
 
 

@@ -1,0 +1,195 @@
+"""The roster that the duties search begins with: a warm start or nothing, then fixed visits, then the others by insertion.
+
+And how a kept roster is read back. It does not search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rostering.search.compiled import Compiled
+from rostering.search.duties_board import (
+    G_TRAVEL,
+    G_WORST,
+    NOBODY,
+    R_COST,
+    R_WORKER,
+    R_WORST,
+    S_ABSENT,
+    S_COST,
+    T_HI,
+    T_LO,
+    T_RUN,
+    T_START,
+    V_ABSENT_AT,
+    V_PLACE,
+    V_SLOTS,
+    V_SYNC_MAX,
+    V_SYNC_MIN,
+    V_WINDOW,
+    V_WINDOW_END,
+    Board,
+    Ints,
+)
+from rostering.search.duties_draft import hold
+from rostering.search.duties_insert import insert_all
+from rostering.search.duties_tables import board_of
+from rostering.search.engine import Stops
+
+PLACES_TRIED = 12
+NEAREST = 10
+WISH_SHARE = 0.15
+FEW = 30
+
+
+def first_board(*, compiled: Compiled, start: Mapping[int, Stops] | None) -> Board:
+    """A board with every visit in a run that insertion finds a place for, from `start` when there is one.
+
+    Fixed visits (pinned, accepted pop-backs) go in before any ordinary one. When one of them finds no place, the
+    others are held where they are, worker and start, so that it stays true that ordinary visits were not the reason.
+    """
+    board = _started(compiled, start or {})
+    fixed = [d for d in urgency(compiled=compiled) if compiled.fixed[d]]
+    _insert_fixed(board, fixed)
+    if start and _absent(board, fixed):
+        only = {r: tuple(stop for stop in stops if compiled.fixed[stop[0]]) for r, stops in start.items()}
+        bare = _started(compiled, only)
+        _insert_fixed(bare, fixed)
+        if _absent(bare, fixed) < _absent(board, fixed):
+            board = bare
+    if _absent(board, fixed):
+        freeze(board=board, visits=[d for d in fixed if board.visit[d, V_ABSENT_AT] == NOBODY])
+    insert_all(board, np.array(urgency(compiled=compiled), dtype=np.int64), PLACES_TRIED)
+    return board
+
+
+def urgency(*, compiled: Compiled) -> list[int]:
+    """Visits in the order in which they are inserted: pinned, accepted pop-backs, the rest; hardest first."""
+    return sorted(range(len(compiled.demands)), key=lambda d: _rank(compiled, d))
+
+
+def _rank(compiled: Compiled, d: int) -> tuple[int, int, int, int, int]:
+    demand = compiled.demands[d]
+    rank = 0 if demand.is_pinned else 1 if demand.must_keep else 2
+    windows = compiled.windows[d]
+    choice = min((len(duties) for duties in compiled.eligible[d]), default=0)
+    scarce = 0 if choice * 3 < len(compiled.duties) else 1
+    return rank, -len(demand.slots), scarce, windows[0][0] if windows else 0, d
+
+
+def _absent(board: Board, visits: Sequence[int]) -> int:
+    return sum(board.visit[d, V_ABSENT_AT] != NOBODY for d in visits)
+
+
+def _insert_fixed(board: Board, fixed: Sequence[int]) -> None:
+    """Until no more go in: a visit can give another the break its run lacked."""
+    while insert_all(board, np.array(fixed, dtype=np.int64), len(board.ones)):
+        pass
+
+
+def freeze(*, board: Board, visits: Sequence[int]) -> None:
+    """These rostered visits keep their workers and starts from here on."""
+    for d in visits:
+        starts = [int(board.task[2 * d + k, T_START]) for k in range(board.visit[d, V_SLOTS])]
+        at = board.visit[d, V_WINDOW]
+        board.visit[d, V_WINDOW_END] = at + 1
+        board.window[at] = (starts[0], starts[0])
+        if len(starts) == 2:
+            board.visit[d, [V_SYNC_MIN, V_SYNC_MAX]] = starts[1] - starts[0]
+        for k, start in enumerate(starts):
+            task = 2 * d + k
+            board.task[task, [T_LO, T_HI]] = start
+            board.may[task] = False
+            board.may[task, board.run[board.task[task, T_RUN], R_WORKER]] = True
+
+
+def _started(compiled: Compiled, start: Mapping[int, Stops]) -> Board:
+    """A board with those runs of `start` that are legal; visits with only one of two slots left are taken out."""
+    kept = {r: stops for r, stops in start.items() if stops}
+    while True:
+        board = board_of(compiled=compiled)
+        held = [stop for r in sorted(kept) for stop in _held(compiled, board, r, kept[r])]
+        slots = [d for d, _, _ in held]
+        whole = {d for d in slots if slots.count(d) == len(compiled.demands[d].slots)}
+        if len(whole) == len(set(slots)):
+            _settle(compiled, board, whole)
+            return board
+        kept = {r: tuple(stop for stop in stops if stop[0] in whole) for r, stops in kept.items()}
+
+
+def _held(compiled: Compiled, board: Board, r: int, stops: Stops) -> Stops:
+    """The stops that run `r` was given: all, or none when a rule forbids them."""
+    worker = compiled.duties[r].worker
+    if not all(board.may[2 * d + k, worker] for d, k, _ in stops):
+        return ()
+    tasks = np.array([2 * d + k for d, k, _ in stops], dtype=np.int64)
+    exact = np.array([(begins, begins) for _, _, begins in stops], dtype=np.int64)
+    legal = all(any(a <= begins <= b for a, b in _bounds(compiled, d, k)) for d, k, begins in stops)
+    if not legal or not _held_within(board, r, tasks, exact):
+        return ()
+    points = board.run[r, R_COST]
+    wide = [_window_of(compiled, d, begins) for d, _, begins in stops]
+    if not _held_within(board, r, tasks, np.array(wide, dtype=np.int64)) or board.run[r, R_COST] > points:
+        _held_within(board, r, tasks, exact)
+    return stops
+
+
+def _held_within(board: Board, r: int, tasks: Ints, bounds: Ints) -> bool:
+    board.task[tasks, T_LO], board.task[tasks, T_HI] = bounds[:, 0], bounds[:, 1]
+    return hold(board, r, tasks)
+
+
+def _bounds(compiled: Compiled, d: int, k: int) -> list[tuple[int, int]]:
+    """The windows of slot `k`'s start."""
+    sync = compiled.demands[d].sync
+    least, most = (sync.min_seconds, sync.max_seconds) if k else (0, 0)
+    return [(lo + least, hi + most) for lo, hi in compiled.windows[d]]
+
+
+def _window_of(compiled: Compiled, d: int, begins: int) -> tuple[int, int]:
+    """How far a start may give way: within its window, not at all when it must stay put."""
+    if compiled.anchored[d]:
+        return begins, begins
+    return next((lo, hi) for lo, hi in compiled.windows[d] if lo <= begins <= hi)
+
+
+def _settle(compiled: Compiled, board: Board, placed: set[int]) -> None:
+    """The list of absent visits, the penalties and the worst lateness after runs were held."""
+    absent = [d for d in range(len(compiled.demands)) if d not in placed]
+    board.visit[:, V_ABSENT_AT] = NOBODY
+    for at, d in enumerate(absent):
+        board.absent[at], board.visit[d, V_ABSENT_AT] = d, at
+    board.sums[S_ABSENT] = len(absent)
+    board.sums[S_COST] = (
+        int(board.run[:, R_COST].sum())
+        + sum(compiled.penalty[d] for d in absent)
+        + int(board.weight[G_WORST]) * int(board.run[:, R_WORST].max(initial=0))
+    )
+
+
+def runs_of(*, board: Board, kept: Ints) -> dict[int, Stops]:
+    """The stops of each duty that has any, of the roster in `kept` (see keep_best)."""
+    tasks = board.task.shape[0]
+    runs: dict[int, Stops] = {}
+    for r in range(board.run.shape[0]):
+        t = int(kept[tasks + r, 0])
+        stops = []
+        while t >= 0:
+            stops.append((t >> 1, t & 1, int(kept[t, 2])))
+            t = int(kept[t, 1])
+        if stops:
+            runs[r] = tuple(stops)
+    return runs
+
+
+def heat_of(*, board: Board) -> float:
+    """Points of a small change: a journey between near visits, or a part of the dearest wish; more for few visits."""
+    if not len(board.visit):
+        return 1.0
+    places = board.visit[:, V_PLACE]
+    near = board.near[:, :NEAREST]
+    journey = max(float(board.leg[0][places[:, None], places[near]].mean()), WISH_SHARE * float(board.leg[0].mean()))
+    wish = WISH_SHARE * float(board.soft.max(initial=0))
+    return max(1.0, journey * float(max(1, board.weight[G_TRAVEL])), wish) * (1.0 + FEW / len(board.visit))
