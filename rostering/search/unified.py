@@ -69,7 +69,8 @@ class UnifiedEngine:
     ) -> Answer:
         """The best answer before `stop`; visits that a warm start leaves out begin as left out, if they may be."""
         if not compiled.demands or not compiled.workers:
-            return Answer(runs={}, iterations=0, reasons=dict.fromkeys(range(len(compiled.demands)), IMPOSSIBLE))
+            reasons = dict.fromkeys(range(len(compiled.demands)), IMPOSSIBLE)
+            return Answer(runs={}, iterations=0, curve=((0, sum(compiled.penalty)),), reasons=reasons)
         nodes = nodes_of(compiled=compiled)
         state = first_state(nodes=nodes, choose=np.random.default_rng(seed))
         if start is not None:
@@ -116,7 +117,7 @@ class _Search:
         return Answer(
             runs=runs_of(compiled=self.compiled, nodes=nodes, state=state),
             iterations=self.moves,
-            curve=tuple(self.curve),
+            curve=tuple(self.curve) or ((self.moves, int(self.standing[COST])),),
             meals=meals_of(compiled=self.compiled, nodes=nodes, state=state),
             reasons=reasons_of(compiled=self.compiled, nodes=nodes, state=state, dropped=dropped),
         )

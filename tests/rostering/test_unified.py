@@ -188,6 +188,13 @@ def test_the_same_seed_repeats_and_a_warm_start_is_kept():
     }
 
 
+def test_nobody_at_all_is_a_roster_with_reasons():
+    """An endless search, or a crash, for a branch without carers or without visits."""
+    assert solved(asked([], [carer("w")], idle_worst=1)).roster.runs == ()
+    result = solved(asked([visit("a", 1, (0, 9))], []))
+    assert "impossible" in result.roster.unfilled[0].reason
+
+
 def test_what_only_this_engine_can_express_goes_to_it_and_to_no_other():
     """A meal or a due window silently ignored by an engine that does not know it."""
     plain = factories.problem([factories.demand("a", 9)], [factories.worker("w")])
