@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import jsonschema
 
@@ -64,3 +65,20 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(tmp_path: Path) -> Non
     endless = popback("bench", "roster", "--seconds", "inf", cwd=tmp_path)
     assert endless.returncode == 2
     assert "--seconds" in endless.stderr
+
+
+def test_sizes_are_measured_a_row_each_and_drawn(tmp_path: Path) -> None:
+    """Broken when the picture of quality, time and memory against size is not of the rows that were measured."""
+    done = popback(
+        *("bench", "roster", "--sizes", "30,12", "--seconds", "0.5", "--plot", "sizes.svg", "--json"), cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    jsonschema.validate(result, json.loads((SCHEMAS / "bench_roster_sizes.json").read_text()))
+    assert [row["visits"] for row in result["sizes"]] == [12, 30]
+    drawn = ET.parse(tmp_path / "sizes.svg").getroot()
+    words = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"12", "30", "Peak memory (MB)"} <= set(words)
+    wrong = popback("bench", "roster", "--sizes", "30,many", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "--sizes: 'many'" in wrong.stderr

@@ -225,6 +225,7 @@ def test_every_committed_schema_is_a_schema() -> None:
         "bench_kept",
         "bench_peers",
         "bench_roster",
+        "bench_roster_sizes",
         "broker_check",
         "chaos_alerts",
         "chaos_ingest",
