@@ -31,10 +31,12 @@ ALMOST_ALL = 0.999_999
 PROBE = (1.0, 0.01)
 PROBE_SHARE = 0.03
 DEAREST = 1.5
+HOTTER_BELOW = 150
+"""Visits: smaller rosters begin hotter, by as many times as they are smaller."""
 OPTIONAL_LEGS = 100
 """A visit whose penalty is under so many mean legs may be left out for gain."""
-MIX = (0.50, 0.60, 0.74, 0.82, 0.90, 1.00)
-MIX_WITH_OPTIONAL = (0.50, 0.60, 0.74, 0.82, 0.90, 0.995)
+MIX = (0.48, 0.58, 0.71, 0.78, 0.86, 0.94, 1.00)
+MIX_WITH_OPTIONAL = (0.48, 0.58, 0.71, 0.78, 0.86, 0.94, 0.995)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ class _Cooling:
         if self.probed:
             self.probed, self.begins = False, min(share, ALMOST_ALL)
             dear = min(DEAREST, self.search.dear(self.leg))
-            self.top, self.bottom = self.engine.hot * dear**2, self.engine.cold * dear
+            small = max(1.0, HOTTER_BELOW / len(self.search.state.key))
+            self.top, self.bottom = self.engine.hot * small * dear**2, self.engine.cold * dear
         return self._at((min(share, ALMOST_ALL) - self.begins) / (1 - self.begins) * rounds % 1.0)
 
     def _at(self, within: float) -> float:

@@ -15,12 +15,14 @@ from rostering.search.linked_moves import (
     anywhere,
     beside,
     change_places,
+    change_workers,
     ends_change,
     give_up,
     segment,
     sooner_or_later,
 )
-from rostering.search.linked_state import Journal, State, begin, points, rebuilt, settle, undo
+from rostering.search.linked_rebuilt import rebuilt
+from rostering.search.linked_state import Journal, State, begin, points, settle, undo
 from rostering.search.linked_tables import Tables
 
 OUT_SHARE = 0.04
@@ -73,7 +75,8 @@ def spread_keys(state: State) -> None:
 def _drawn(  # noqa: PLR0911 -- a move a line
     tables: Tables, state: State, journal: Journal, words: Words, mix: Floats, bound: float
 ) -> bool:
-    """One change, drawn by `mix` (shares added up: beside, anywhere, ends, sooner or later, places, segment)."""
+    """One change, drawn by `mix` (shares added up: beside, anywhere, ends, sooner or later, places,
+    segment, workers)."""
     v = below(words, len(state.key))
     if state.sums[3] > 0 and share(words) < OUT_SHARE:
         for _ in range(len(state.key)):
@@ -93,6 +96,8 @@ def _drawn(  # noqa: PLR0911 -- a move a line
         return change_places(tables, state, journal, words, v)
     if draw < mix[5]:
         return segment(tables, state, journal, words, v)
+    if draw < mix[6]:
+        return change_workers(tables, state, journal, words, v)
     return give_up(tables, state, journal, v)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from rostering.search.engine import Stops
 from rostering.search.kernel.links import Ints
-from rostering.search.linked_state import State, empty_state, rebuilt
+from rostering.search.linked_rebuilt import rebuilt
+from rostering.search.linked_state import State, empty_state
 from rostering.search.linked_tables import Tables
 
 

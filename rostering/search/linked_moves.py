@@ -215,6 +215,26 @@ def change_places(tables: Tables, state: State, journal: Journal, words: Words, 
 
 
 @inner
+def change_workers(tables: Tables, state: State, journal: Journal, words: Words, v: int) -> bool:
+    """A stop of visit `v` and one of a near visit change workers; each visit keeps its place in the order."""
+    u = a_near(tables, words, v)
+    if u == v or state.out[u] or state.out[v]:
+        return False
+    links = state.links
+    t, other = a_stop(tables, words, v), a_stop(tables, words, u)
+    r, s = links.run_of[t], links.run_of[other]
+    if r == s or not tables.able[t, s] or not tables.able[other, r]:
+        return False
+    if links.run_of[t ^ 1] == s or links.run_of[other ^ 1] == r:
+        return False
+    take(tables, state, journal, t)
+    take(tables, state, journal, other)
+    put_by_key(tables, state, journal, t, s)
+    put_by_key(tables, state, journal, other, r)
+    return True
+
+
+@inner
 def _may_follow(tables: Tables, state: State, t: int, r: int) -> bool:
     """Whether stop `t` and all after it may be in run `r`."""
     links = state.links

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rostering.search.kernel.heap import Flags, Floats, Heap, clear, earlier, empty_heap, pop, push
-from rostering.search.kernel.jit import compiled, entered, folded, inner
-from rostering.search.kernel.links import NONE, Ints, Links, exchange_tails, no_links, put_after, take_out
+from rostering.search.kernel.jit import entered, folded, inner
+from rostering.search.kernel.links import Ints, Links, exchange_tails, no_links, put_after, take_out
 from rostering.search.linked_tables import Tables
 
 NEVER = -(1 << 60)
@@ -284,7 +284,7 @@ def _retimed(tables: Tables, state: State, journal: Journal, bound: float, fixed
     worst = 0
     while heap.size[0] > 0:
         v = pop(heap, key)
-        first, second = _starts(tables, state, v)
+        first, second = starts_of(tables, state, v)
         if first > tables.latest[v]:
             clear(heap)
             return False
@@ -318,7 +318,7 @@ def _arrival(tables: Tables, state: State, t: int) -> int:
 
 
 @folded
-def _starts(tables: Tables, state: State, v: int) -> tuple[int, int]:
+def starts_of(tables: Tables, state: State, v: int) -> tuple[int, int]:
     """The earliest starts of the visit's stops after the stops before them; the second is NEVER for one slot."""
     first = max(_arrival(tables, state, 2 * v), tables.ready[v])
     if tables.slots[v] == 1:
@@ -360,44 +360,6 @@ def worst_of(tables: Tables, state: State) -> int:
     for t in range(len(state.start)):
         worst = max(worst, state.start[t] - tables.due[t >> 1])
     return worst
-
-
-@compiled
-def rebuilt(tables: Tables, state: State) -> int:
-    """Links, starts and sums from keys, runs (`run_of`) and who is out; how many windows and shifts that breaks."""
-    links = state.links
-    links.before[:] = NONE
-    links.after[:] = NONE
-    links.first[:] = NONE
-    links.last[:] = NONE
-    state.start[:] = NEVER
-    state.sums[:] = 0
-    broken = 0
-    for v in np.argsort(state.key):
-        if state.out[v]:
-            state.sums[EXTRA] += tables.penalty[v]
-            links.run_of[2 * v] = NONE
-            links.run_of[2 * v + 1] = NONE
-            continue
-        for t in range(2 * v, 2 * v + tables.slots[v]):
-            r = links.run_of[t]
-            p = links.last[r]
-            state.sums[TRAVEL] += leg_between(tables, r, p, t) + leg_between(tables, r, t, NONE)
-            state.sums[TRAVEL] -= leg_between(tables, r, p, NONE)
-            state.sums[EXTRA] += tables.cost[t, r]
-            put_after(links, t, r, p)
-        first, second = _starts(tables, state, v)
-        broken += first > tables.latest[v]
-        state.start[2 * v] = first
-        state.sums[LATE] += max(0, first - tables.due[v])
-        if tables.slots[v] == 2:
-            state.start[2 * v + 1] = second
-            state.sums[LATE] += max(0, second - tables.due[v])
-    state.sums[WORST] = worst_of(tables, state)
-    for r in range(len(links.last)):
-        t = links.last[r]
-        broken += t >= 0 and state.start[t] + tables.service[t] + tables.back_leg[r, t >> 1] > tables.back_by[r]
-    return broken
 
 
 @entered

@@ -15,7 +15,8 @@ from rostering.search.kernel.chance import seeded
 from rostering.search.linked import MIX_WITH_OPTIONAL, LinkedEngine, stops_of
 from rostering.search.linked_anneal import anneal, best_of, recall, remember, spread_keys
 from rostering.search.linked_first import first_state, started_state
-from rostering.search.linked_state import empty_journal, points, rebuilt
+from rostering.search.linked_rebuilt import rebuilt
+from rostering.search.linked_state import empty_journal, points
 from rostering.search.linked_tables import refusal, tables_of
 from rostering.solver import Params, solve, verified
 from rostering.stop import Iterations
