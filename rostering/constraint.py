@@ -5,7 +5,7 @@ The two are written apart on purpose: each checks the other. Nothing here search
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,13 +29,15 @@ class RunTimes(NamedTuple):
 class Encoding:
     """What the search must respect, as cheap questions; None where the constraint has nothing to say.
 
-    pair: may this worker take this slot? starts: the legal windows of the visit's start (of its first slot).
+    pair: may this worker take this slot? alike: what of a slot `pair` reads (slots alike in it are asked about once; None:
+    about each). starts: the legal windows of the visit's start (of its first slot).
     anchored: must this visit's start stay put once placed, because other runs depend on it?
     blocked: starts forbidden (both ends excluded) given the spans of visits placed already.
     run: may one worker work this run? days: may they work all these runs, in order of time?
     """
 
     pair: Callable[[Demand, int, Worker], bool] | None = None
+    alike: Callable[[Demand, int], Hashable] | None = None
     starts: Callable[[Demand], tuple[Window, ...]] | None = None
     anchored: Callable[[Demand], bool] | None = None
     blocked: Callable[[Demand, Mapping[str, Span]], tuple[Span, ...]] | None = None

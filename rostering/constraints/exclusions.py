@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from rostering.constraint import Constraint, Encoding, Violation
 from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster
@@ -9,13 +11,17 @@ from rostering.roster import Roster
 NAME = "exclusions"
 
 
-def encode(_problem: Problem) -> Encoding:
+def encode(problem: Problem) -> Encoding:
     """A worker may take a slot when neither side excludes the other."""
+    kept_from = frozenset().union(*(worker.excluded_customers for worker in problem.workers))
 
     def pair(demand: Demand, _slot: int, worker: Worker) -> bool:
         return worker.id not in demand.excluded_workers and demand.customer not in worker.excluded_customers
 
-    return Encoding(pair=pair)
+    def alike(demand: Demand, _slot: int) -> Hashable:
+        return demand.excluded_workers, demand.customer if demand.customer in kept_from else None
+
+    return Encoding(pair=pair, alike=alike)
 
 
 def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:

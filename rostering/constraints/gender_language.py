@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from rostering.constraint import Constraint, Encoding, Violation
 from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster
@@ -16,7 +18,10 @@ def encode(_problem: Problem) -> Encoding:
         gender_fits = demand.gender is None or demand.gender == worker.gender
         return gender_fits and (demand.language is None or demand.language in worker.languages)
 
-    return Encoding(pair=pair)
+    def alike(demand: Demand, _slot: int) -> Hashable:
+        return demand.gender, demand.language
+
+    return Encoding(pair=pair, alike=alike)
 
 
 def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:

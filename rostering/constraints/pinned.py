@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from rostering.constraint import Constraint, Encoding, Violation
 from rostering.problem import Demand, Problem, Window, Worker
 from rostering.roster import Roster
@@ -19,7 +21,10 @@ def encode(_problem: Problem) -> Encoding:
         pin = demand.pinned_start
         return demand.windows if pin is None else (Window(pin, pin),)
 
-    return Encoding(pair=pair, starts=starts)
+    def alike(demand: Demand, slot: int) -> Hashable:
+        return demand.pinned_workers[slot] if demand.pinned_workers else None
+
+    return Encoding(pair=pair, alike=alike, starts=starts)
 
 
 def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:

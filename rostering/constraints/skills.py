@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from rostering.constraint import Constraint, Encoding, Violation
 from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster
@@ -15,7 +17,10 @@ def encode(_problem: Problem) -> Encoding:
     def pair(demand: Demand, slot: int, worker: Worker) -> bool:
         return demand.slots[slot].skills <= worker.skills
 
-    return Encoding(pair=pair)
+    def alike(demand: Demand, slot: int) -> Hashable:
+        return demand.slots[slot].skills
+
+    return Encoding(pair=pair, alike=alike)
 
 
 def violations(problem: Problem, roster: Roster) -> tuple[Violation, ...]:

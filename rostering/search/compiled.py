@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ class Duty:
 class Compiled:
     """The problem by number: demand d, slot k, worker w, duty r.
 
-    eligible[d][k] are the duties whose worker may take the slot; soft_cost[d][k][w] is what that worker costs there.
+    eligible[d][k] are the duties whose worker may take the slot; soft_cost[d][k][w] is what that worker costs there
+    (one tuple for all that are alike).
     """
 
     problem: Problem
@@ -45,7 +47,6 @@ class Compiled:
     anchored: tuple[bool, ...]
     fixed: tuple[bool, ...]
     penalty: tuple[int, ...]
-    near: tuple[tuple[int, ...], ...]
     encodings: tuple[Encoding, ...]
     run_rules: tuple[Callable[[Worker, RunTimes], bool], ...]
     days_rules: tuple[Callable[[Worker, Sequence[RunTimes]], bool], ...]
@@ -61,23 +62,18 @@ def compile_problem(*, problem: Problem) -> Compiled:
     """The problem by number, with every constraint's encoding asked once where the answer does not change."""
     encodings = tuple(rule.encode(problem) for rule in CONSTRAINTS)
     duties, duties_of = _duties(problem)
-    eligible = tuple(
-        tuple(_eligible(encodings, problem, duties_of, demand, k) for k in range(len(demand.slots)))
-        for demand in problem.demands
-    )
     return Compiled(
         problem=problem,
         demands=problem.demands,
         workers=problem.workers,
         duties=duties,
         duties_of=duties_of,
-        eligible=eligible,
-        soft_cost=tuple(tuple(_soft(problem, d) for _ in d.slots) for d in problem.demands),
+        eligible=_eligible(encodings, problem, duties_of),
+        soft_cost=_soft(problem),
         windows=tuple(legal_starts(encodings=encodings, demand=demand) for demand in problem.demands),
         anchored=tuple(any(e.anchored(d) for e in encodings if e.anchored) for d in problem.demands),
         fixed=tuple(demand.is_pinned or demand.must_keep for demand in problem.demands),
         penalty=tuple(_penalty(problem, demand) for demand in problem.demands),
-        near=_near(problem),
         encodings=encodings,
         run_rules=tuple(e.run for e in encodings if e.run),
         days_rules=tuple(e.days for e in encodings if e.days),
@@ -115,26 +111,61 @@ def _duties(problem: Problem) -> tuple[tuple[Duty, ...], tuple[tuple[int, ...], 
 
 
 def _eligible(
-    encodings: Sequence[Encoding], problem: Problem, duties_of: tuple[tuple[int, ...], ...], demand: Demand, k: int
-) -> tuple[int, ...]:
-    asks = [encoding.pair for encoding in encodings if encoding.pair]
-    return tuple(
-        r
-        for w, worker in enumerate(problem.workers)
-        if all(ask(demand, k, worker) for ask in asks)
-        for r in duties_of[w]
-    )
+    encodings: Sequence[Encoding], problem: Problem, duties_of: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Each rule that judges pairs is asked once for all slots that are alike to it."""
+    rules = [_PairRule(encoding, problem.workers) for encoding in encodings if encoding.pair is not None]
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+    def duties(demand: Demand, k: int) -> tuple[int, ...]:
+        rows = tuple(rule.row(demand, k) for rule in rules)
+        if rows not in known:
+            may = np.ones(len(problem.workers), dtype=np.bool_)
+            for rule, number in zip(rules, rows, strict=True):
+                may &= rule.answers[number]
+            known[rows] = tuple(r for w in np.flatnonzero(may) for r in duties_of[w])
+        return known[rows]
+
+    return tuple(tuple(duties(demand, k) for k in range(len(demand.slots))) for demand in problem.demands)
 
 
-def _soft(problem: Problem, demand: Demand) -> tuple[int, ...]:
-    weights, preferred, published = problem.weights, demand.preferred_workers, demand.published_workers
-    costs: list[int] = []
-    for worker in problem.workers:
-        cost = weights.not_preferred if preferred and worker.id not in preferred else 0
-        if published and worker.id not in published:
-            cost += weights.changed
-        costs.append(cost)
+class _PairRule:
+    """One rule's answers about pairs of a slot and a worker: a row for each kind of slot met so far."""
+
+    def __init__(self, encoding: Encoding, workers: Sequence[Worker]) -> None:
+        self._encoding = encoding
+        self._workers = workers
+        self._rows: dict[Hashable, int] = {}
+        self.answers: list[np.ndarray[Any, np.dtype[np.bool_]]] = []
+
+    def row(self, demand: Demand, k: int) -> int:
+        """The number of the row about slots like this one."""
+        alike, ask = self._encoding.alike, self._encoding.pair
+        kind: Hashable = (demand.id, k) if alike is None else alike(demand, k)
+        if kind not in self._rows and ask is not None:
+            self._rows[kind] = len(self.answers)
+            self.answers.append(np.array([ask(demand, k, worker) for worker in self._workers], dtype=np.bool_))
+        return self._rows[kind]
+
+
+def _soft(problem: Problem) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    known: dict[tuple[frozenset[str], frozenset[str]], tuple[int, ...]] = {}
+    costs: list[tuple[tuple[int, ...], ...]] = []
+    for demand in problem.demands:
+        kind = demand.preferred_workers, frozenset(demand.published_workers)
+        if kind not in known:
+            known[kind] = _soft_row(problem, *kind)
+        costs.append((known[kind],) * len(demand.slots))
     return tuple(costs)
+
+
+def _soft_row(problem: Problem, preferred: frozenset[str], published: frozenset[str]) -> tuple[int, ...]:
+    dislike, change = problem.weights.not_preferred, problem.weights.changed
+    return tuple(
+        dislike * (bool(preferred) and worker.id not in preferred)
+        + change * (bool(published) and worker.id not in published)
+        for worker in problem.workers
+    )
 
 
 def _penalty(problem: Problem, demand: Demand) -> int:
@@ -146,7 +177,8 @@ def _middle(windows: tuple[Window, ...]) -> int:
     return (windows[0].earliest + windows[-1].latest) // 2
 
 
-def _near(problem: Problem) -> tuple[tuple[int, ...], ...]:
+def neighbours(*, problem: Problem) -> tuple[tuple[int, ...], ...]:
+    """For each demand its nearest, itself first, by travel and a part of the time between."""
     if not problem.demands:
         return ()
     places = np.array([demand.place for demand in problem.demands])

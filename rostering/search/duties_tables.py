@@ -230,10 +230,14 @@ def _workers(compiled: Compiled) -> Ints:
 def _may(compiled: Compiled) -> Bools:
     table = np.zeros((2 * len(compiled.demands), max(1, len(compiled.workers))), dtype=np.bool_)
     worker_of = np.array([duty.worker for duty in compiled.duties], dtype=np.int64)
+    rows: dict[int, Bools] = {}
     for d, slots in enumerate(compiled.eligible):
         for k, duties in enumerate(slots):
-            if duties:
-                table[2 * d + k, worker_of[list(duties)]] = True
+            if id(duties) not in rows:  # one tuple for all slots that are alike
+                row = np.zeros(table.shape[1], dtype=np.bool_)
+                row[worker_of[list(duties)]] = True
+                rows[id(duties)] = row
+            table[2 * d + k] = rows[id(duties)]
     return table
 
 
@@ -257,7 +261,9 @@ def _near(compiled: Compiled, window: list[tuple[tuple[int, int], ...]]) -> Ints
         )
         apart = np.minimum(after, before)
         apart[np.arange(rows.stop - since), np.arange(since, rows.stop)] = NEVER
-        near[rows] = np.argsort(apart, axis=1, kind="stable")[:, :keep]
+        some = np.argpartition(apart, keep - 1, axis=1)[:, :keep]
+        nearest = np.lexsort((some, np.take_along_axis(apart, some, axis=1)), axis=1)
+        near[rows] = np.take_along_axis(some, nearest, axis=1)
     return near
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rostering.search.compiled import Compiled
+from rostering.search.compiled import Compiled, neighbours
 from rostering.search.insertion import QUICK, THOROUGH, Look, insert
 from rostering.search.runs import RunState
 from rostering.search.state import SearchState
@@ -62,6 +62,7 @@ def improve(
     current, current_cost = start, start.objective()
     found = Found(best=start, objective=current_cost, curve=[(0, current_cost)])
     _remember(found, start, start.runs)
+    near = neighbours(problem=start.compiled.problem)
     movable = [d for d in range(len(start.compiled.demands)) if not start.compiled.fixed[d]]
     improved_at = 0
     while True:
@@ -77,7 +78,7 @@ def improve(
             return found
         found.iterations += 1
         tried = current.copy()
-        if not _ruin(tried, movable, rng, ruin_mean):
+        if not _ruin(tried, near, movable, rng, ruin_mean):
             continue
         _recreate(tried, rng)
         cost = tried.objective()
@@ -98,14 +99,14 @@ def _remember(found: Found, state: SearchState, fresh: list[RunState]) -> None:
             found.columns[r, (run.items, run.lo, run.hi)] = (r, run)
 
 
-def _ruin(state: SearchState, movable: list[int], rng: random.Random, mean: int) -> bool:
+def _ruin(state: SearchState, near: Sequence[Sequence[int]], movable: list[int], rng: random.Random, mean: int) -> bool:
     """Strings of stops around a seed visit, taken out run by run; False when nothing could be taken out."""
     compiled = state.compiled
     seed = rng.choice(sorted(state.absent)) if state.absent and rng.random() < 0.5 else rng.choice(movable)
     strings = max(1, round(rng.uniform(0.5, 1.5) * mean / 4))
     touched: set[int] = set()
     removed = False
-    for c in compiled.near[seed]:
+    for c in near[seed]:
         if len(touched) >= strings:
             break
         r = state.duty_of.get((c, 0))
