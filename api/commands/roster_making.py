@@ -231,11 +231,16 @@ def _solved_week(problem: Problem, *, seconds: float, seed: int) -> tuple[Result
     """A week on all cores of this machine. Ctrl-C ends the searches and keeps their best, once every day has one."""
 
     def told(step: Step) -> None:
-        say(f"{step.round} plan of day {step.day + 1}: {step.unfilled} unfilled so far")
+        say(f"{step.round} plan of day {step.day + 1}: {step.unfilled} unfilled on all days so far")
 
-    with _stoppable(raises=True) as stop:
+    with _stoppable() as stop:
         found = roster_week(
-            problem=problem, seconds=seconds, seed=seed, processes=min(DAYS, os.cpu_count() or 1), progress=told
+            problem=problem,
+            seconds=seconds,
+            seed=seed,
+            processes=min(DAYS, os.cpu_count() or 1),
+            progress=told,
+            asked=stop.is_set,
         )
     return found.result, stop.is_set()
 
@@ -263,9 +268,8 @@ class _Line:
 
 
 @contextmanager
-def _stoppable(*, raises: bool = False) -> Iterator[Event]:
-    """Ctrl-C once sets the event (and, for a search that listens to it, `raises`): what was found is kept. Twice ends the command at once,
-    and keeps nothing that is running."""
+def _stoppable() -> Iterator[Event]:
+    """Ctrl-C once sets the event: what was found is kept. Twice ends the command at once, and keeps nothing that is running."""
     stop = Event()
 
     def asked(number: int, frame: object) -> None:
@@ -273,8 +277,6 @@ def _stoppable(*, raises: bool = False) -> Iterator[Event]:
         stop.set()
         signal.signal(signal.SIGINT, before)
         say("stopping: what has been found is kept (Ctrl-C again to throw it away)")
-        if raises:
-            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, asked)
     try:

@@ -45,7 +45,7 @@ class Wishes:
     `core_team_size`: how many of a customer's commonest workers of the past 28 days count as preferred, beside those they named.
     `customer_gap_minutes`: least time between a customer's visits, or what the plan itself leaves, if less."""
 
-    iterations_max: int = 400
+    iterations_max: int = 5_000
     effort_seconds: int = 1
     core_team_size: int = 3
     customer_gap_minutes: int = 60

@@ -259,10 +259,12 @@ def typed(words: list[str], *given: str) -> subprocess.Popen[str]:
 def heard(command: subprocess.Popen[str], said: str) -> None:
     """Wait until the command has said something on standard error."""
     assert command.stderr is not None
+    lines = []
     for line in command.stderr:
         if said in line:
             return
-    raise AssertionError(f"never said {said!r}")
+        lines.append(line)
+    raise AssertionError(f"never said {said!r}, but {''.join(lines)}")
 
 
 @pytest.mark.slow
@@ -279,6 +281,21 @@ def test_ctrl_c_keeps_the_best_roster_found_so_far(town: sessionmaker[Session], 
     assert "the best roster found so far is kept as a draft" in err
     (record,) = kept(town)
     assert ([record.roster_id], record.unfilled) == (made["rosters"], 0)
+
+
+@pytest.mark.slow
+@pytest.mark.database("sqlite")
+def test_ctrl_c_keeps_the_best_week_found_so_far(town: sessionmaker[Session], words: list[str]) -> None:
+    """A week takes minutes: its first plans are soon there, and stopping must keep them."""
+    command = typed(words, "make", "--locality", "m14", "--week", MONDAY.isoformat(), "--seconds", "600", "--json")
+    heard(command, "first plan of day")
+    os.killpg(command.pid, signal.SIGINT)
+    out, err = command.communicate(timeout=120)
+    assert command.returncode == 0, err
+    made = json.loads(out)
+    assert (made["stopped"], len(made["rosters"])) == (True, 7)
+    assert made["unfilled"] < made["worker_visits"] / 4
+    assert [record.violations for record in kept(town)] == [0] * 7
 
 
 @pytest.mark.slow
