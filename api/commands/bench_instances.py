@@ -31,6 +31,7 @@ def instances(
 ) -> None:
     """Solve a published set over several seeds and compare the means with the best published values."""
     from simulations.bench import instances as bench
+    from simulations.bench.instances_jobs import JobLostError
 
     try:
         asked = bench.Asked(
@@ -47,7 +48,7 @@ def instances(
             version=version("popback"),
         )
         result = bench.run(asked=asked)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, JobLostError) as error:
         refuse(str(error))
     _show(result, as_json=as_json)
     if not result["complete"]:

@@ -8,14 +8,22 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
 
+class JobLostError(RuntimeError):
+    """A process ended without its answer: somebody or something (often a lack of memory) killed it."""
+
+
 def in_jobs(*, work: Callable[[Task], Done], tasks: Sequence[Task], jobs: int) -> Iterator[Done]:
-    """Results as they come. On Ctrl-C, or when the caller stops taking them, the children are ended and waited for."""
+    """Results as they come. On Ctrl-C, or when the caller stops taking them, the children are ended and waited for.
+
+    Raises JobLostError when a child is killed, and whatever the work raises.
+    """
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_child)
@@ -24,6 +32,8 @@ def in_jobs(*, work: Callable[[Task], Done], tasks: Sequence[Task], jobs: int) -
         for future in as_completed([executor.submit(work, task) for task in tasks]):
             yield future.result()
         finished = True
+    except BrokenProcessPool as error:
+        raise JobLostError(f"one of {jobs} processes was killed (memory?); ask for fewer --jobs") from error
     finally:
         if not finished:
             for child in set(multiprocessing.active_children()) - before:

@@ -1,6 +1,9 @@
 """`popback bench instances` on a folder of our own tiny instances: sets, means, resuming, keeping, refusals."""
 
 import json
+import multiprocessing
+import os
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 from api.cli import app
 from rostering.formats import mankowska_evaluate
 from simulations.bench import instances
+from simulations.bench.instances_jobs import JobLostError, in_jobs
 from simulations.bench.instances_record import Record, RecordError
 from simulations.bench.instances_sets import SETS, SetError, entries
 
@@ -117,6 +121,16 @@ def test_solves_side_by_side_give_the_same_figures(data: Path) -> None:
     """Two solves at once would be lost, or counted for one another."""
     figures = instances.run(asked=asked(data, jobs=2), say=lambda _: None)
     assert [row["objectives"] for row in figures["rows"]] == [[10.0, 10.0]] * 3
+
+
+def test_a_killed_job_is_said_and_jobs_no_longer_wanted_are_ended() -> None:
+    """A night's run would hang when memory runs out, or leave its processes behind."""
+    with pytest.raises(JobLostError, match="fewer --jobs"):
+        list(in_jobs(work=os._exit, tasks=[9, 9], jobs=2))
+    results = in_jobs(work=time.sleep, tasks=[0.0, 600.0], jobs=2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
 
 
 def test_only_solutions_that_beat_the_published_value_are_kept_in_the_published_format(
