@@ -96,7 +96,7 @@ def roster_week(
         left = seconds * (1 - LAST_SHARE) - gone
         if left > quick and not bench.was_interrupted:
             order = replace(order, teams=weighed.result())
-            left -= time.monotonic() - began - first_seconds if clock == "wall" else 0
+            left = max(quick, left - (time.monotonic() - began - first_seconds if clock == "wall" else 0))
             jobs = bench.shares(days=days, seconds=left)
             _keep(week, days, bench.solve(days=days, seconds=jobs, search=order), "long", progress)
     if not bench.was_interrupted:
