@@ -17,7 +17,7 @@ from simulations.bench.instances_sets import SETS, Entry, InstanceSet, SetError,
 
 LESS = Decimal("0.0005")
 """Published values and starts carry three decimals: a solution beats one by more than half of the last."""
-ENDINGS = (".gz", ".json", ".sol", ".txt")
+ENDINGS = (".gz", ".json", ".sol", ".solution", ".txt")
 Evaluate = Callable[..., Any]
 
 
