@@ -26,18 +26,22 @@ CHUNK_MOVES = 200
 HOT = 1.0
 COLD = 0.02
 REHEAT_MOVES = 500_000
+ROUNDS = 4
+ONE_ROUND_VISITS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentsEngine:
     """Slack induction by string removals under annealing, with granular insertion.
 
-    Temperatures are `hot` down to `cold` times a mean leg of the first plan.
+    Temperatures fall from `hot` to `cold` mean legs of the first plan, in `rounds` rounds one after another (None: by size;
+    small problems, soon cold, gain from being heated again).
     """
 
     name: str = "segments"
     hot: float = HOT
     cold: float = COLD
+    rounds: int | None = None
 
     def refuses(self, *, compiled: Compiled) -> str | None:
         """Double-ups, several windows, soft times, fixed visits, breaks, and rules over a worker's several runs."""
@@ -58,15 +62,16 @@ class SegmentsEngine:
         arrays = arrays_of(compiled=compiled)
         if start is not None:
             follow(arrays=arrays, start=start)
-        return _Search(compiled, arrays, seed, self.hot, self.cold).run(stop, report)
+        return _Search(compiled, arrays, seed, self).run(stop, report)
 
 
 class _Search:
     """One search: the arrays, the best plan's copy, and where it stands."""
 
-    def __init__(self, compiled: Compiled, arrays: Arrays, seed: int, hot: float, cold: float) -> None:
+    def __init__(self, compiled: Compiled, arrays: Arrays, seed: int, engine: SegmentsEngine) -> None:
         n, duties = len(arrays.stops), len(arrays.runs)
-        self.compiled, self.arrays, self.hot, self.cold = compiled, arrays, hot, cold
+        self.compiled, self.arrays, self.hot, self.cold = compiled, arrays, engine.hot, engine.cold
+        self.rounds = engine.rounds or (ROUNDS if n < ONE_ROUND_VISITS else 1)
         self.words = seeded(seed)
         self.work = np.zeros((3, n), np.int64)
         self.kept = np.zeros((duties + 1, 3), np.int64), np.zeros((n + 1, 4), np.int64)
@@ -103,6 +108,7 @@ class _Search:
         share = share_used(stop=stop, progress=progress)
         if share is None:
             share = (self.moves % REHEAT_MOVES) / REHEAT_MOVES
+        share = 1.0 if share >= 1 else share * self.rounds % 1.0
         return self.leg * self.hot * math.pow(self.cold / self.hot, share)
 
     def _chunk(self, moves: int, heat: float) -> None:
