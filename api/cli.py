@@ -77,7 +77,8 @@ def solve(
     seconds: Annotated[float, typer.Option(min=0.1, help="How long the search may take.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Where the solution goes, in the file's own format; default: NAME.solution with its suffix.")
+        Path | None,
+        typer.Option(help="Where the solution goes, in the file's own format; default: NAME.solution with its suffix."),
     ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, max=64, help="How many search at once; default: 2 for five seconds and more.")
