@@ -39,13 +39,16 @@ SMALL_NODES = 60
 FIRST_CYCLE = 0.25
 CYCLES_SMALL = 9
 REHEAT = 0.5
-HOT = 0.006
-COLD = 0.00002
+QUENCH_MOVES = 200
+FROZEN = 0.001
+HOT = 2.5
+HOT_SMALL = 1.0
+COLD = 0.0025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedEngine:
-    """Annealing; temperatures go from `hot` to `cold`, as shares of what the first roster costs.
+    """Annealing; temperatures go from `hot` times what a visit costs after a first descent down to `cold` times that.
 
     Small problems are reheated from the best roster so far, again and again: they freeze long before the time is up.
     """
@@ -86,7 +89,8 @@ class _Search:
         self.words = seeded(seed)
         self.best = Best(state.table.copy(), state.key.copy(), state.totals.copy())
         self.standing = np.array([rebuild(nodes.tables, state), UNKNOWN], np.int64)
-        self.scale = float(max(1, self.standing[COST] - out_of(nodes=nodes, table=state.table)[1]))
+        self.quench = QUENCH_MOVES * len(nodes.demand)
+        self.scale = 0.0
         self.moves = self.improved_at = self.cycle = 0
         self.curve: list[tuple[int, int]] = []
 
@@ -123,19 +127,28 @@ class _Search:
         )
 
     def _heat(self, stop: StopRule, progress: Progress) -> float:
+        """The temperature now; none at first, until a descent has shown what a visit costs."""
         share = share_used(stop=stop, progress=progress)
         if share is None:
             share = (self.moves % REHEAT_MOVES) / REHEAT_MOVES
+        if self.moves < self.quench:
+            return FROZEN
+        if self.scale == 0.0:
+            dear = out_of(nodes=self.nodes, table=self.state.table)[1]
+            self.scale = max(1, int(self.standing[COST]) - dear) / len(self.nodes.demand)
         cycle, share = self._cycle(share)
-        hot = self.engine.hot * (REHEAT if cycle else 1.0)
+        hot = (HOT_SMALL if self._is_small() else self.engine.hot) * (REHEAT if cycle else 1.0)
         if cycle != self.cycle:
             self.cycle = cycle
             self._go_back()
-        return self.scale * hot * math.pow(self.engine.cold / hot, share)
+        return max(FROZEN, self.scale * hot * math.pow(self.engine.cold, share))
+
+    def _is_small(self) -> bool:
+        return len(self.nodes.demand) <= SMALL_NODES
 
     def _cycle(self, share: float) -> tuple[int, float]:
         """(which cycle, how much of it is used): one for a big problem, several for a small one."""
-        if len(self.nodes.demand) > SMALL_NODES:
+        if not self._is_small():
             return 0, share
         if share < FIRST_CYCLE:
             return 0, share / FIRST_CYCLE

@@ -13,6 +13,7 @@ from rostering.search.kernel.jit import compiled, entered, inner
 from rostering.search.unified_moves import (
     bring_in,
     eat_anew,
+    employ,
     exchange_tails,
     leave_anew,
     leave_out,
@@ -37,6 +38,7 @@ from rostering.search.unified_state import (
     START,
     TOTALS,
     UNFILLED,
+    W_IDLE,
     WHO,
     WINDOW,
     State,
@@ -97,6 +99,8 @@ def change(tables: Tables, state: State, words: Words, v: int) -> bool:
     chance = share(words)
     if state.table[OUT, v]:
         changed = bring_in(tables, state, words, v)
+    elif chance < 0.05 and tables.weights[W_IDLE] > 0:
+        changed = employ(tables, state, words)
     elif chance < 0.42:
         changed = relocate(tables, state, words, v)
     elif chance < 0.52:

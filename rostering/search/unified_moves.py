@@ -15,6 +15,7 @@ from rostering.search.unified_state import (
     FIRST,
     HAS_MEAL,
     HOME,
+    IDLE,
     LAST,
     LEAVE,
     LEG,
@@ -46,8 +47,8 @@ from rostering.search.unified_state import (
     touch,
 )
 
-PICKS = 8
-"""How often to look for a node that is out (or in) before giving up."""
+PICKS = 12
+"""How often to look for a task that somebody may take before giving up."""
 
 
 @folded
@@ -131,12 +132,15 @@ def target(tables: Tables, state: State, words: Words, v: int) -> tuple[bool, fl
 
 @inner
 def relocate(tables: Tables, state: State, words: Words, v: int) -> bool:
-    """Node `v` moves beside a neighbour."""
+    """Node `v` moves beside a neighbour; now and then its worker leaves or eats at another time as well."""
     found, where, w, w_2 = target(tables, state, words, v)
     if found:
         place(tables, state, v, where, w, w_2)
-        if share(words) < 0.3:
+        chance = share(words)
+        if chance < 0.3:
             leave_anew(tables, state, words, w)
+        elif chance < 0.45:
+            eat_anew(tables, state, words, w)
     return found
 
 
@@ -372,3 +376,25 @@ def bring_in(tables: Tables, state: State, words: Words, v: int) -> bool:
     place(tables, state, v, where, w, w_2)
     state.totals[UNFILLED] -= tables.nodes[PENALTY, v]
     return True
+
+
+@inner
+def employ(tables: Tables, state: State, words: Words) -> bool:
+    """The worker with the longest idle time takes a task that they may do from somebody else."""
+    table = state.table
+    people = tables.workers.shape[1]
+    w = below(words, people)
+    for n in range(people):
+        if table[IDLE, n] > table[IDLE, w]:
+            w = n
+    for _ in range(PICKS):
+        v = below(words, tables.nodes.shape[1])
+        t = random_task(tables, words, v)
+        if table[OUT, v] or tables.dislike[t, w] < 0 or table[WHO, t] == w:
+            continue
+        partner = table[WHO, t ^ 1] if tables.nodes[PAIR, v] else NONE
+        if partner == w:
+            continue
+        place(tables, state, v, state.key[v], w if t & 1 == 0 else partner, partner if t & 1 == 0 else w)
+        return True
+    return False
