@@ -13,7 +13,7 @@ import numpy as np
 from rostering.search.compiled import Compiled
 from rostering.search.duties_anneal import anneal, keep_best
 from rostering.search.duties_board import NOBODY, S_BEST, V_SLOTS, Board, Ints
-from rostering.search.duties_first import first_board, heat_of, runs_of
+from rostering.search.duties_first import first_board, heats_of, runs_of
 from rostering.search.duties_tables import RULES_KNOWN, rules_of
 from rostering.search.engine import Answer, Stops
 from rostering.search.kernel.chance import Words, seeded
@@ -57,10 +57,9 @@ class DutiesEngine:
         board = first_board(compiled=compiled, start=start)
         kept = np.full((len(board.task) + len(board.run), 3), NOBODY, dtype=np.int64)
         keep_best(board, kept)
-        search = _Search(
-            board=board, kept=kept, chance=seeded(seed), hot=self.hot if start is None else self.hot * WARM
-        )
-        curve = search.run(stop=stop, report=report, cold=self.cold)
+        hot = self.hot if start is None else self.hot * WARM
+        search = _Search(board=board, kept=kept, chance=seeded(seed), hot=hot, cold=self.cold)
+        curve = search.run(stop=stop, report=report)
         return Answer(runs=runs_of(board=board, kept=kept), iterations=search.iterations, curve=curve)
 
 
@@ -72,14 +71,16 @@ class _Search:
     kept: Ints
     chance: Words
     hot: float
+    cold: float
     iterations: int = 0
     improved_at: int = 0
 
-    def run(
-        self, *, stop: StopRule, report: Callable[[Progress], None] | None, cold: float
-    ) -> tuple[tuple[int, int], ...]:
+    def run(self, *, stop: StopRule, report: Callable[[Progress], None] | None) -> tuple[tuple[int, int], ...]:
         """Anneal until the rule says stop, cooler as it is used up; the curve of improvements."""
-        unit, curve = heat_of(board=self.board), [(0, self._best())]
+        curve = [(0, self._best())]
+        hot, cold = (
+            unit * factor for unit, factor in zip(heats_of(board=self.board), (self.hot, self.cold), strict=True)
+        )
         while True:
             progress = Progress(
                 iterations=self.iterations,
@@ -94,7 +95,7 @@ class _Search:
             used = share_used(stop=stop, progress=progress)
             if used is None:
                 used = self.iterations % ROUND / ROUND
-            anneal(self.board, self.chance, MOVES, unit * self.hot * (cold / self.hot) ** used, self.kept)
+            anneal(self.board, self.chance, MOVES, hot * (cold / hot) ** used, self.kept)
             self.iterations += 1
             if self._best() < curve[-1][1]:
                 curve.append((self.iterations, self._best()))

@@ -11,8 +11,10 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.duties_board import (
+    G_OFF,
     G_TRAVEL,
     G_WORST,
+    NEVER,
     NOBODY,
     R_COST,
     R_WORKER,
@@ -30,6 +32,7 @@ from rostering.search.duties_board import (
     V_SYNC_MIN,
     V_WINDOW,
     V_WINDOW_END,
+    V_WISH,
     Board,
     Ints,
 )
@@ -41,7 +44,7 @@ from rostering.search.engine import Stops
 PLACES_TRIED = 12
 NEAREST = 10
 WISH_SHARE = 0.15
-FEW = 30
+FEW = 60
 
 
 def first_board(*, compiled: Compiled, start: Mapping[int, Stops] | None) -> Board:
@@ -184,12 +187,19 @@ def runs_of(*, board: Board, kept: Ints) -> dict[int, Stops]:
     return runs
 
 
-def heat_of(*, board: Board) -> float:
-    """Points of a small change: a journey between near visits, or a part of the dearest wish; more for few visits."""
+def heats_of(*, board: Board) -> tuple[float, float]:
+    """Points of a small change, when the search is hot and when it is cold; more for few visits.
+
+    Cold: a journey between near visits, or a part of the dearest wish. Hot: besides, a start at the far end of a window.
+    """
     if not len(board.visit):
-        return 1.0
+        return 1.0, 1.0
     places = board.visit[:, V_PLACE]
     near = board.near[:, :NEAREST]
     journey = max(float(board.leg[0][places[:, None], places[near]].mean()), WISH_SHARE * float(board.leg[0].mean()))
     wish = WISH_SHARE * float(board.soft.max(initial=0))
-    return max(1.0, journey * float(max(1, board.weight[G_TRAVEL])), wish) * (1.0 + FEW / len(board.visit))
+    few = 1.0 + FEW / len(board.visit)
+    cold = max(1.0, journey * float(max(1, board.weight[G_TRAVEL])), wish) * few
+    wished = board.visit[:, V_WISH] != NEVER
+    wide = float((board.window[:, 1] - board.window[:, 0]).mean()) * float(wished.mean())
+    return cold + float(board.weight[G_OFF]) * wide * few, cold
