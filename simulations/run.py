@@ -36,7 +36,7 @@ from simulations.score import Score, period, score
 from simulations.truth import ClaimLine, Truth, record
 from simulations.world import build_world
 
-ROSTER_ITERATIONS: Final = 300
+ROSTER_ITERATIONS: Final = 2_000
 INVOICE_NUMBER: Final = "HH-2026-11"
 _OFFICE_OPENS_MINUTE: Final = 9 * 60
 
