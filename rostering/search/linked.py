@@ -31,6 +31,8 @@ ALMOST_ALL = 0.999_999
 PROBE = (1.0, 0.01)
 PROBE_SHARE = 0.03
 DEAREST = 1.5
+TIGHT, TIGHTER = 0.7, 4.0
+"""Where stops are dearer than this, lateness rules: a roster begins so many times hotter (75_1: +6 % without, +1 % with)."""
 HOTTER_BELOW = 150
 """Visits: smaller rosters begin hotter, by as many times as they are smaller."""
 OPTIONAL_LEGS = 100
@@ -112,7 +114,8 @@ class _Cooling:
             self.probed, self.begins = False, min(share, ALMOST_ALL)
             dear = min(DEAREST, self.search.dear(self.leg))
             small = max(1.0, HOTTER_BELOW / len(self.search.state.key))
-            self.top, self.bottom = self.engine.hot * small * dear**2, self.engine.cold * dear
+            self.top = self.engine.hot * small * dear**2 * (TIGHTER if dear > TIGHT else 1.0)
+            self.bottom = self.engine.cold * dear
         return self._at((min(share, ALMOST_ALL) - self.begins) / (1 - self.begins) * rounds % 1.0)
 
     def _at(self, within: float) -> float:
