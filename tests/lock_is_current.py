@@ -12,7 +12,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-LOCKS = {"requirements.lock": ("build", "postgres"), "requirements-test.lock": ("build", "postgres", "cluster", "roads", "bench", "test")}
+LOCKS = {
+    "requirements.lock": ("build", "postgres"),
+    "requirements-test.lock": ("build", "postgres", "cluster", "roads", "bench", "test"),
+}
 
 
 def compile_lock(*, name: str, extras: tuple[str, ...]) -> None:
