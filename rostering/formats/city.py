@@ -62,13 +62,21 @@ def read(*, path: Path) -> Instance:
 
 
 def write(*, path: Path, instance: Instance, roster: Roster) -> None:
-    """The roster as JSON: per carer the visits with slot, start and end in minutes, and what is unassigned, and why."""
+    """The roster as JSON: per carer the visits with slot, start and end in minutes, and what is unassigned, and why.
+
+    Everything in a file is whole minutes, so a start between two minutes may be the minute before: nothing gets closer.
+    """
     routes = [
         {
             "carer": int(run.worker),
             "visits": [
-                {"visit": int(stop.visit), "slot": stop.slot, "start": _minutes(stop.start), "end": _minutes(stop.end)}
-                for stop in run.stops
+                {
+                    "visit": int(stop.visit),
+                    "slot": stop.slot,
+                    "start": start,
+                    "end": start + (stop.end - stop.start) // 60,
+                }
+                for stop, start in ((stop, stop.start // 60) for stop in run.stops)
             ],
         }
         for run in roster.runs

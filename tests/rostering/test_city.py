@@ -8,7 +8,9 @@ import json
 import pytest
 
 from rostering.formats import city
+from rostering.formats.city_evaluate import evaluate
 from rostering.formats.error import FormatError
+from rostering.roster import Roster, timed_run
 from rostering.solver import Params, solve
 from rostering.stop import Iterations
 from rostering.verify import violations
@@ -62,6 +64,29 @@ def test_a_solution_counts_what_is_unassigned_and_says_why(tmp_path):
     starts = {(stop["visit"], stop["start"]) for route in written["routes"] for stop in route["visits"]}
     assert {visit for visit, _ in starts} == {0, 1}
     assert len(starts) == 2  # both halves of the double-up start together
+
+
+def test_a_start_between_two_minutes_is_written_as_a_whole_one_that_holds_as_well(tmp_path):
+    """Seconds written as broken decimals: an exact judge then finds the second visit a hair too early."""
+    instance = read(tmp_path, a_file())
+    given, odd = instance.problem, 22
+    first, pair, _ = given.demands
+    leg = given.travel.between("car", first.place, pair.place)
+    start = max(600 * 60, 500 * 60 + 30 * 60 + leg) + odd
+    placed = ([(first, 0, 500 * 60 + odd), (pair, 0, start)], [(pair, 1, start)])
+    runs = tuple(
+        timed_run(problem=given, worker=worker, stops=stops)
+        for worker, stops in zip(given.workers, placed, strict=True)
+    )
+    solution = tmp_path / "out.json"
+    city.write(path=solution, instance=instance, roster=Roster(runs=runs))
+    found = evaluate(instance=tmp_path / "small.json.gz", solution=solution)
+    assert (found.faults, found.unassigned) == ((), 1)
+    assert all(
+        isinstance(stop["start"], int)
+        for route in json.loads(solution.read_text())["routes"]
+        for stop in route["visits"]
+    )
 
 
 @pytest.mark.parametrize(
