@@ -45,7 +45,7 @@ def prepare_replan(
     wishes: Wishes | None = None,
     roads: RoadSource | None = None,
 ) -> PreparedReplan:
-    """Read the published roster of the day and everything it depends on.
+    """Read the published roster of the day and everything it depends on. Those whom that roster was mended around stay away.
 
     Raises RosterRefused when none is published, when the day is over, or for a worker who is not of the locality; RoadsRefused."""
     prepared = prepare(
@@ -70,7 +70,7 @@ def prepare_replan(
         prepared=prepared,
         published=standing_roster(body=record.body, day=prepared.day, problem=prepared.problem),
         published_id=record.roster_id,
-        away=frozenset(away),
+        away=frozenset(away) | {WorkerId(worker) for worker in record.body.get("away", ()) if worker in known},
         frozen_before=prepared.day.second(now) if now > prepared.day.origin else None,
     )
 

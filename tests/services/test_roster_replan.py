@@ -70,3 +70,17 @@ def test_a_day_that_is_over_is_not_mended(session: Session) -> None:
         prepare_replan(
             session, day=MONDAY, away=[], seed=1, now=instant(9, day=MONDAY + timedelta(days=1)), policy=POLICY, **WHERE
         )
+
+
+def test_the_second_sick_call_gives_nothing_to_the_first(session: Session) -> None:
+    """Who rang in at seven and has nothing left to do looks like the freest worker of all at eight."""
+    published(session)
+    first = question(session, hour=7)
+    mended = keep_replanned(
+        session, question=first, replanned=replan_prepared(first, stop=Iterations(5)), now=instant(7), policy=POLICY
+    )
+    roster.publish(session, roster_id=mended, by="ana", now=instant(7), policy=POLICY)
+    second = question(session, hour=7)
+    assert second.away > first.away
+    workers = {run.worker for run in replan_prepared(second, stop=Iterations(5)).roster.runs}
+    assert workers and not workers & second.away
