@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rostering.formats.any_file import read_any
+from rostering.formats.error import FormatError
 from rostering.lower_bound import lower_bound
 from rostering.search.compiled import compile_problem
 from rostering.solver import Params, solve_compiled, warm_up
@@ -48,10 +50,13 @@ def solve_file(
     best so far is written. Without `out` the solution goes to NAME.solution and the format's own suffix, where the
     command runs. `feasible` says that every slot (a format with
     optional patients: every one that is not) is filled by a roster the verifier passed. Raises FormatError for a file
-    that no format reads, OSError for one that cannot be opened or written.
+    that no format reads and, before any search, for an `out` that is no place for a solution; OSError for a file that
+    cannot be opened or written.
     """
     began = clock()
     file_format, instance = read_any(path=path)
+    solution = out or default_out(path=path, file_format=file_format)
+    _refuse_no_place(solution, path)
     compiled = compile_problem(problem=instance.problem)
     params = Params(processes=processes)
     read_seconds = clock() - began
@@ -67,7 +72,6 @@ def solve_file(
         params=params,
         report=None if progress is None else _shown(progress, file_format, bound, clock),
     )
-    solution = out or default_out(path=path, file_format=file_format)
     file_format.write(path=solution, instance=instance, roster=result.roster)
     parts = file_format.parts(problem=instance.problem, roster=result.roster)
     return {
@@ -84,6 +88,21 @@ def solve_file(
         "seconds": round(clock() - began, 3),
         "solution": str(solution),
     }
+
+
+def _refuse_no_place(solution: Path, question: Path) -> None:
+    """FormatError for a solution that would be lost after the whole search, or be written over the question."""
+    wrong = None
+    if solution.is_dir():
+        wrong = f"{solution} is a folder; name a file in it"
+    elif not solution.parent.is_dir():
+        wrong = f"there is no folder {solution.parent}; make it first"
+    elif not os.access(solution if solution.exists() else solution.parent, os.W_OK):
+        wrong = f"{solution} may not be written; name another file"
+    elif solution.exists() and solution.samefile(question):
+        wrong = f"{solution} is the question itself; name another file"
+    if wrong is not None:
+        raise FormatError(where="out", wrong=wrong)
 
 
 def _shown(

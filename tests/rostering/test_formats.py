@@ -264,3 +264,19 @@ def test_every_format_reads_writes_and_has_a_name():
         assert each.NAME
         assert callable(each.read)
         assert callable(each.write)
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("small.json", "out: .*small.json is the question itself; name another file"),
+        (".", "out: .* is a folder; name a file in it"),
+        ("nowhere/out.json", "out: there is no folder .*nowhere; make it first"),
+    ],
+)
+def test_an_out_that_is_no_place_for_a_solution_is_refused_before_the_search(small, tmp_path, out, sentence):
+    """An hour's search would be thrown away at its end, or the question written over by its answer."""
+    before = small.read_bytes()
+    with pytest.raises(FormatError, match=sentence):
+        solve_file(path=small, seconds=3_600, seed=1, out=tmp_path / out)
+    assert small.read_bytes() == before

@@ -83,4 +83,5 @@ def test_the_second_sick_call_gives_nothing_to_the_first(session: Session) -> No
     second = question(session, hour=7)
     assert second.away > first.away
     workers = {run.worker for run in replan_prepared(second, stop=Iterations(5)).roster.runs}
-    assert workers and not workers & second.away
+    assert workers
+    assert not workers & second.away
