@@ -46,7 +46,7 @@ class Params:
 
 
 def engines(*, params: Params) -> tuple[Engine, ...]:
-    """Every engine, in the order in which "auto" tries them; the last refuses nothing."""
+    """Every engine, in the order in which "auto" tries them; the last refuses loads alone."""
     return (
         LinkedEngine(),
         SegmentsEngine(),

@@ -26,9 +26,10 @@ class RunsEngine:
     effort_seconds: int = 2
     columns_max: int = 6_000
 
-    def refuses(self, *, compiled: Compiled) -> str | None:  # noqa: ARG002 -- the shape of every engine
-        """Nothing: it searches whatever can be compiled."""
-        return None
+    def refuses(self, *, compiled: Compiled) -> str | None:
+        """Loads, which it does not sum: nothing else of what can be compiled."""
+        limited = any(worker.capacity is not None for worker in compiled.workers)
+        return "loads" if limited and any(demand.load for demand in compiled.demands) else None
 
     def search(
         self,

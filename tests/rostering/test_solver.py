@@ -239,3 +239,12 @@ def test_another_process_finds_the_same_roster(hash_seed):
     )
     here = solve(problem=locality_day(seed=8, visits=40, workers=10), stop=Iterations(40), seed=3)
     assert there.stdout.strip() == f"{here.objective} {sorted(here.roster.starts().items())}"
+
+
+def test_the_engine_runs_refuses_loads_which_it_does_not_sum():
+    """Two visits that are each light enough, and together too heavy: a roster that the verifier throws away."""
+    anytime = (Window(7 * HOUR, 20 * HOUR),)
+    given = problem([demand(f"v{n}", 9, windows=anytime, load=2) for n in (1, 2)], [worker("w", capacity=3)])
+    with pytest.raises(EngineError, match="'runs' cannot express loads"):
+        solve(problem=given, stop=Iterations(5), seed=1, params=Params(engine="runs"))
+    assert len(roster_of(given, 5).unfilled) == 1
