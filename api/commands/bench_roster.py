@@ -35,6 +35,10 @@ def roster(
     """Roster a simulated locality, or an instance file, and measure it beside its bounds."""
     from simulations.bench import roster as bench
 
+    if plot is not None and sizes is None:
+        refuse("--plot: it draws the rows of --sizes; say --sizes as well, as in --sizes 100,1000,2000")
+    if plot is not None and (plot.is_dir() or not plot.parent.is_dir()):
+        refuse(f"--plot: {plot} is no place for a file; name one in a folder that is there")
     try:
         asked = bench.Asked(
             instance=instance,

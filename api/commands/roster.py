@@ -161,8 +161,11 @@ def list_rosters(
     """The rosters of seven days, drafts and published ones."""
     with opened(data=data, database=database) as parts, parts.sessions() as session:
         from evm.domain.ids import LocalityId
-        from evm.store import rosters
+        from evm.store import people, rosters
 
+        known = [each.locality_id for each in people.localities(session)]
+        if locality is not None and locality not in known:
+            refuse(f"--locality: there is no {locality!r}; there are {', '.join(known) or 'none'}")
         found = rosters.list_rosters(
             session,
             locality_id=None if locality is None else LocalityId(locality),

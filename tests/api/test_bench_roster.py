@@ -82,3 +82,14 @@ def test_sizes_are_measured_a_row_each_and_drawn(tmp_path: Path) -> None:
     wrong = popback("bench", "roster", "--sizes", "30,many", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "--sizes: 'many'" in wrong.stderr
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    """Broken: a picture without sizes is never drawn and nobody says so, or the night's figures are lost with it."""
+    alone = popback("bench", "roster", "--plot", "sizes.svg", "--seconds", "600", cwd=tmp_path)
+    nowhere = popback(
+        *("bench", "roster", "--sizes", "12", "--plot", "none/sizes.svg", "--seconds", "600"), cwd=tmp_path
+    )
+    assert (alone.returncode, nowhere.returncode) == (2, 2)
+    assert "--plot: it draws the rows of --sizes" in alone.stderr
+    assert "--plot: none/sizes.svg is no place for a file" in nowhere.stderr

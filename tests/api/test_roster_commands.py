@@ -430,6 +430,7 @@ def test_rosters_are_listed_by_week(run: Run) -> None:
         (("replan", "--locality", "m14", "--day", "2026-11-23", "--sick", "w9"), "w9 is not a worker of this locality; there are w1, w2, w3"),
         (("explain", "--roster", "r0"), "There is no roster r0: popback roster list names them"),
         (("publish", "--roster", "r0", "--by", "ana"), "There is no such roster"),
+        (("list", "--week", "2026-11-23", "--locality", "m41"), "--locality: there is no 'm41'; there are m14, m15, m16"),
     ],
 )  # fmt: skip
 @pytest.mark.database("sqlite")
