@@ -7,5 +7,5 @@ class FormatError(ValueError):
     """A broken file: `where` names the field, the message says what is wrong with it."""
 
     def __init__(self, *, where: str, wrong: str) -> None:
-        super().__init__(f"{where}: {wrong}")
+        super().__init__(f"{where}: {wrong.removeprefix(f'{where}: ')}")
         self.where = where

@@ -280,3 +280,8 @@ def test_an_out_that_is_no_place_for_a_solution_is_refused_before_the_search(sma
     with pytest.raises(FormatError, match=sentence):
         solve_file(path=small, seconds=3_600, seed=1, out=tmp_path / out)
     assert small.read_bytes() == before
+
+
+def test_a_broken_field_is_named_once():
+    """A sentence that stutters reads like a fault of the program's."""
+    assert str(FormatError(where="demands[1].id", wrong="demands[1].id: 'v1' twice")) == "demands[1].id: 'v1' twice"
