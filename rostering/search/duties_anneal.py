@@ -13,6 +13,7 @@ from rostering.search.duties_board import (
     T_AFTER,
     T_RUN,
     T_START,
+    V_ABSENT,
     V_ABSENT_AT,
     V_ANCHORED,
     V_SLOTS,
@@ -46,7 +47,7 @@ def keep_best(b: Board, kept: Ints) -> None:
 @inlined
 def _said_absent(b: Board, chance: Words) -> bool:
     """Say how an absent visit may come in: at its cheapest place, beside a near one, or instead of one."""
-    v = b.absent[below(chance, b.sums[S_ABSENT])]
+    v = b.visit[below(chance, b.sums[S_ABSENT]), V_ABSENT]
     dice = share(chance)
     if dice < 0.1:
         said = say_cheapest(b, chance, v)

@@ -15,6 +15,8 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 NOBODY: Final = -1
 NEVER: Final = 1 << 50
+NONE: Final = 0
+ONE: Final = 1
 DRAFTS: Final = 4
 """How many runs one move may change: both slots of a double-up leave one and enter another."""
 
@@ -33,7 +35,8 @@ V_RIVAL_END: Final = 11
 V_PLACE: Final = 12
 V_ABSENT_AT: Final = 13
 V_LOAD: Final = 14
-VISIT_COLUMNS: Final = 15
+V_ABSENT: Final = 15
+VISIT_COLUMNS: Final = 16
 
 T_PLACE: Final = 0
 T_SERVICE: Final = 1
@@ -64,19 +67,17 @@ R_BACK: Final = 12
 R_WORKED: Final = 13
 R_DRAFT: Final = 14
 R_CAPACITY: Final = 15
-RUN_COLUMNS: Final = 16
-
-W_BREAK: Final = 0
-W_BREAK_AFTER: Final = 1
-W_HOURS_MAX: Final = 2
-W_OWN: Final = 3
-W_REST: Final = 4
-W_LAST_BACK: Final = 5
-W_WEEKLY: Final = 6
-W_RUN: Final = 7
-W_RUN_END: Final = 8
-W_RULED: Final = 9
-WORKER_COLUMNS: Final = 10
+W_BREAK: Final = 16
+W_BREAK_AFTER: Final = 17
+W_HOURS_MAX: Final = 18
+W_OWN: Final = 19
+W_REST: Final = 20
+W_LAST_BACK: Final = 21
+W_WEEKLY: Final = 22
+W_RUN: Final = 23
+W_RUN_END: Final = 24
+W_RULED: Final = 25
+RUN_COLUMNS: Final = 26
 
 C_RUN: Final = 0
 C_COUNT: Final = 1
@@ -86,7 +87,15 @@ C_WORST: Final = 4
 C_LEAVE: Final = 5
 C_BACK: Final = 6
 C_WORKED: Final = 7
-DRAFT_COLUMNS: Final = 8
+P_TASK: Final = 8
+P_RUN: Final = 9
+P_BEFORE: Final = 10
+P_AFTER: Final = 11
+C_OUT: Final = 12
+C_RETIMED: Final = 13
+C_LO: Final = 14
+C_HI: Final = 15
+DRAFT_COLUMNS: Final = 16
 
 D_TASK: Final = 0
 D_LEG: Final = 1
@@ -102,18 +111,6 @@ D_SORTED: Final = 10
 D_POOL: Final = 11
 LINE_COLUMNS: Final = 12
 
-G_TRAVEL: Final = 0
-G_WAITING: Final = 1
-G_OFF: Final = 2
-G_LATE: Final = 3
-G_WORST: Final = 4
-G_DAY: Final = 5
-G_WEEK: Final = 6
-G_WEEKS: Final = 7
-G_ORIGIN: Final = 8
-G_TIMED: Final = 9
-WEIGHT_COLUMNS: Final = 10
-
 S_COST: Final = 0
 S_ABSENT: Final = 1
 S_DRAFTS: Final = 2
@@ -121,13 +118,17 @@ S_BEST: Final = 3
 S_PUTS: Final = 4
 S_OUTS: Final = 5
 S_RETIMED: Final = 6
-SUM_COLUMNS: Final = 7
-
-P_TASK: Final = 0
-P_RUN: Final = 1
-P_BEFORE: Final = 2
-P_AFTER: Final = 3
-PUT_COLUMNS: Final = 4
+G_TRAVEL: Final = 7
+G_WAITING: Final = 8
+G_OFF: Final = 9
+G_LATE: Final = 10
+G_WORST: Final = 11
+G_DAY: Final = 12
+G_WEEK: Final = 13
+G_WEEKS: Final = 14
+G_ORIGIN: Final = 15
+G_TIMED: Final = 16
+SUM_COLUMNS: Final = 17
 
 F_COST: Final = 0
 F_RUN: Final = 1
@@ -137,37 +138,31 @@ F_LAST: Final = 4
 F_COLUMNS: Final = 5
 PLACES_MAX: Final = 40
 PAIRS_MAX: Final = 12
+PAIRS: Final = PLACES_MAX
+ONES: Final = PAIRS + PAIRS_MAX
+"""Rows of Board.found where the pairs of places and the places of a first slot begin; a second slot's are first."""
 
 
 class Board(NamedTuple):
-    """visit (n, VISIT_COLUMNS), task (2n, TASK_COLUMNS), run, worker, and drafts of up to DRAFTS changed runs.
+    """visit (n, ...), task (2n, ...), run, the costs and drafts of up to DRAFTS changed runs; few arrays compile faster.
 
-    leg[mode, from, to]; may[task, worker]; soft[visit, worker] in points; near[visit] its nearest others, nearest
-    first; window[i] = (earliest, latest); rival[i] = (visit, ticks before its start, ticks after its end) closed to a
-    start; absent: visits in no run, the first sums[S_ABSENT] of them; line[draft, column, position] and draft[draft]
-    the changed runs; weight the costs and the calendar; sums the totals. A move is said in put (task, run, the stop
-    before and the stop after it there), out (tasks that leave) and retimed (task, its bounds before the move). ones,
-    twos, pairs: places looked at for the slots of a visit, and pairs of them (see duties_insert).
+    A row of visit ends, from VISIT_COLUMNS on, with the visits nearest to it, nearest first; the column V_ABSENT is a
+    list of the visits in no run, the first sums[S_ABSENT] rows. A row of run ends with what its worker's rules say (W_).
+    leg[mode, from, to]; may[task, worker]; soft[visit, worker] in points; span[i] = (earliest, latest) of a window, or a
+    rival: (visit, ticks before its start, ticks after its end) closed to a start. line[draft, column, position] and
+    draft[draft] (C_) the changed runs; the rows of draft also say a move: a task put in (P_), one that leaves (C_OUT)
+    and one retimed, with its bounds before. found: places looked at for the slots of a visit, and pairs of them (see
+    duties_insert). sums: the totals (S_), the costs and the calendar (G_).
     """
 
     visit: Ints
     task: Ints
     run: Ints
-    worker: Ints
     leg: Ints
     may: Bools
     soft: Ints
-    near: Ints
-    window: Ints
-    rival: Ints
-    absent: Ints
+    span: Ints
     line: Ints
     draft: Ints
-    put: Ints
-    out: Ints
-    retimed: Ints
-    ones: Ints
-    twos: Ints
-    pairs: Ints
-    weight: Ints
+    found: Ints
     sums: Ints

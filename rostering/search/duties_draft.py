@@ -10,7 +10,11 @@ from rostering.search.duties_board import (
     C_BACK,
     C_COST,
     C_COUNT,
+    C_HI,
     C_LEAVE,
+    C_LO,
+    C_OUT,
+    C_RETIMED,
     C_RUN,
     C_TIMING,
     C_WORKED,
@@ -54,6 +58,7 @@ from rostering.search.duties_board import (
     T_OUT,
     T_RUN,
     T_START,
+    V_ABSENT,
     V_ABSENT_AT,
     V_PENALTY,
     V_SLOTS,
@@ -69,7 +74,7 @@ from rostering.search.kernel.jit import entered, inner
 def say_nothing(b: Board) -> None:
     """Begin a move."""
     for j in range(b.sums[S_OUTS]):
-        b.task[b.out[j], T_OUT] = 0
+        b.task[b.draft[j, C_OUT], T_OUT] = 0
     for i in range(b.sums[S_DRAFTS]):
         b.run[b.draft[i, C_RUN], R_DRAFT] = NOBODY
     b.sums[S_DRAFTS] = 0
@@ -83,7 +88,7 @@ def take_out(b: Board, t: int) -> None:
     """Task `t`, if it is in a run, leaves it."""
     if b.task[t, T_RUN] >= 0:
         b.task[t, T_OUT] = 1
-        b.out[b.sums[S_OUTS]] = t
+        b.draft[b.sums[S_OUTS], C_OUT] = t
         b.sums[S_OUTS] += 1
 
 
@@ -103,10 +108,10 @@ def put_in(b: Board, t: int, r: int, before: int) -> None:
     after = b.run[r, R_FIRST] if before < 0 else b.task[before, T_AFTER]
     while after >= 0 and b.task[after, T_OUT] == 1:
         after = b.task[after, T_AFTER]
-    b.put[j, P_TASK] = t
-    b.put[j, P_RUN] = r
-    b.put[j, P_BEFORE] = before
-    b.put[j, P_AFTER] = after
+    b.draft[j, P_TASK] = t
+    b.draft[j, P_RUN] = r
+    b.draft[j, P_BEFORE] = before
+    b.draft[j, P_AFTER] = after
     b.sums[S_PUTS] = j + 1
 
 
@@ -114,9 +119,9 @@ def put_in(b: Board, t: int, r: int, before: int) -> None:
 def retime(b: Board, t: int, lo: int, hi: int) -> None:
     """The bounds of task `t`'s start become [lo, hi]."""
     j = b.sums[S_RETIMED]
-    b.retimed[j, 0] = t
-    b.retimed[j, 1] = b.task[t, T_LO]
-    b.retimed[j, 2] = b.task[t, T_HI]
+    b.draft[j, C_RETIMED] = t
+    b.draft[j, C_LO] = b.task[t, T_LO]
+    b.draft[j, C_HI] = b.task[t, T_HI]
     b.sums[S_RETIMED] = j + 1
     b.task[t, T_LO] = lo
     b.task[t, T_HI] = hi
@@ -143,8 +148,8 @@ def _write(b: Board, i: int) -> None:
     r, n = b.draft[i, C_RUN], 0
     puts = b.sums[S_PUTS]
     for j in range(puts):
-        if b.put[j, P_RUN] == r and b.put[j, P_BEFORE] < 0:
-            b.line[i, D_TASK, n] = b.put[j, P_TASK]
+        if b.draft[j, P_RUN] == r and b.draft[j, P_BEFORE] < 0:
+            b.line[i, D_TASK, n] = b.draft[j, P_TASK]
             n += 1
     t = b.run[r, R_FIRST]
     while t >= 0:
@@ -152,8 +157,8 @@ def _write(b: Board, i: int) -> None:
             b.line[i, D_TASK, n] = t
             n += 1
             for j in range(puts):
-                if b.put[j, P_RUN] == r and b.put[j, P_BEFORE] == t:
-                    b.line[i, D_TASK, n] = b.put[j, P_TASK]
+                if b.draft[j, P_RUN] == r and b.draft[j, P_BEFORE] == t:
+                    b.line[i, D_TASK, n] = b.draft[j, P_TASK]
                     n += 1
         t = b.task[t, T_AFTER]
     b.draft[i, C_COUNT] = n
@@ -163,14 +168,14 @@ def _write(b: Board, i: int) -> None:
 def written(b: Board) -> bool:
     """Drafts of every run the move changes, those that lose a stop first; False when they are too many."""
     for j in range(b.sums[S_OUTS]):
-        if open_draft(b, b.task[b.out[j], T_RUN]) < 0:
+        if open_draft(b, b.task[b.draft[j, C_OUT], T_RUN]) < 0:
             return False
     for j in range(b.sums[S_RETIMED]):
-        t = b.retimed[j, 0]
+        t = b.draft[j, C_RETIMED]
         if b.task[t, T_RUN] >= 0 and open_draft(b, b.task[t, T_RUN]) < 0:
             return False
     for j in range(b.sums[S_PUTS]):
-        if open_draft(b, b.put[j, P_RUN]) < 0:
+        if open_draft(b, b.draft[j, P_RUN]) < 0:
             return False
     for i in range(b.sums[S_DRAFTS]):
         _write(b, i)
@@ -182,11 +187,11 @@ def penalty_change(b: Board) -> int:
     """Points by which visits that leave or enter the runs change the penalties."""
     change = 0
     for j in range(b.sums[S_OUTS]):
-        t = b.out[j]
+        t = b.draft[j, C_OUT]
         if t & 1 == 0:
             change += b.visit[t >> 1, V_PENALTY]
     for j in range(b.sums[S_PUTS]):
-        t = b.put[j, P_TASK]
+        t = b.draft[j, P_TASK]
         if t & 1 == 0:
             change -= b.visit[t >> 1, V_PENALTY]
     return change
@@ -209,19 +214,19 @@ def judged(b: Board, change: int, bound: float) -> int:
         b.draft[i, C_COST] = priced(b, i)
         change += b.draft[i, C_COST] - b.run[b.draft[i, C_RUN], R_COST]
     worst_before = 0
-    if b.weight[G_WORST] > 0:
+    if b.sums[G_WORST] > 0:
         worst_before = _worst(b)
-    if change - b.weight[G_WORST] * worst_before >= bound:
+    if change - b.sums[G_WORST] * worst_before >= bound:
         return NEVER
     for i in range(b.sums[S_DRAFTS]):
         b.run[b.draft[i, C_RUN], R_DRAFT] = i
         if not timed(b, i):
             return NEVER
         change += b.draft[i, C_TIMING]
-        if change - b.weight[G_WORST] * worst_before >= bound:
+        if change - b.sums[G_WORST] * worst_before >= bound:
             return NEVER
-    if b.weight[G_WORST] > 0:
-        change += b.weight[G_WORST] * (_worst(b) - worst_before)
+    if b.sums[G_WORST] > 0:
+        change += b.sums[G_WORST] * (_worst(b) - worst_before)
         if change >= bound:
             return NEVER
     return change
@@ -232,13 +237,13 @@ def quick_change(b: Board) -> int:
     """Points of travel and of who comes that the move adds, were no two of its places neighbours."""
     change = 0
     for j in range(b.sums[S_OUTS]):
-        t = b.out[j]
+        t = b.draft[j, C_OUT]
         r = b.task[t, T_RUN]
-        change -= b.weight[G_TRAVEL] * detour(b, r, b.task[t, T_BEFORE], t, b.task[t, T_AFTER])
+        change -= b.sums[G_TRAVEL] * detour(b, r, b.task[t, T_BEFORE], t, b.task[t, T_AFTER])
         change -= b.soft[t >> 1, b.run[r, R_WORKER]] + b.run[r, R_TIMING]
     for j in range(b.sums[S_PUTS]):
-        t, r = b.put[j, P_TASK], b.put[j, P_RUN]
-        change += b.weight[G_TRAVEL] * detour(b, r, b.put[j, P_BEFORE], t, b.put[j, P_AFTER])
+        t, r = b.draft[j, P_TASK], b.draft[j, P_RUN]
+        change += b.sums[G_TRAVEL] * detour(b, r, b.draft[j, P_BEFORE], t, b.draft[j, P_AFTER])
         change += b.soft[t >> 1, b.run[r, R_WORKER]] - b.run[r, R_TIMING]
     return change
 
@@ -251,8 +256,8 @@ def weighed(b: Board, bound: float) -> int:
     """
     change = penalty_change(b)
     worst = 0
-    if b.weight[G_WORST] > 0:
-        worst = b.weight[G_WORST] * _worst(b)
+    if b.sums[G_WORST] > 0:
+        worst = b.sums[G_WORST] * _worst(b)
     if b.sums[S_DRAFTS] == 0 and (change + quick_change(b) - worst >= bound or not written(b)):
         return NEVER
     return judged(b, change, bound)
@@ -265,12 +270,12 @@ def _set_absent(b: Board, v: int) -> None:
     if b.task[2 * v, T_RUN] < 0:
         if at < 0:
             b.visit[v, V_ABSENT_AT] = b.sums[S_ABSENT]
-            b.absent[b.sums[S_ABSENT]] = v
+            b.visit[b.sums[S_ABSENT], V_ABSENT] = v
             b.sums[S_ABSENT] += 1
     elif at >= 0:
         b.sums[S_ABSENT] -= 1
-        other = b.absent[b.sums[S_ABSENT]]
-        b.absent[at] = other
+        other = b.visit[b.sums[S_ABSENT], V_ABSENT]
+        b.visit[at, V_ABSENT] = other
         b.visit[other, V_ABSENT_AT] = at
         b.visit[v, V_ABSENT_AT] = NOBODY
 
@@ -279,13 +284,13 @@ def _set_absent(b: Board, v: int) -> None:
 def make(b: Board, change: int) -> None:
     """The drafts become the runs; `change` is what `judged` said."""
     for j in range(b.sums[S_OUTS]):
-        b.task[b.out[j], T_RUN] = NOBODY
+        b.task[b.draft[j, C_OUT], T_RUN] = NOBODY
     for i in range(b.sums[S_DRAFTS]):
         _file(b, i)
     for j in range(b.sums[S_OUTS]):
-        _set_absent(b, b.out[j] >> 1)
+        _set_absent(b, b.draft[j, C_OUT] >> 1)
     for j in range(b.sums[S_PUTS]):
-        _set_absent(b, b.put[j, P_TASK] >> 1)
+        _set_absent(b, b.draft[j, P_TASK] >> 1)
     b.sums[S_COST] += change
 
 
@@ -327,7 +332,7 @@ def hold(b: Board, r: int, tasks: Ints) -> bool:
     for p in range(tasks.shape[0]):
         b.line[i, D_TASK, p] = tasks[p]
     b.draft[i, C_COUNT] = tasks.shape[0]
-    change = judged(b, 0, NEVER)
+    change = judged(b, penalty_change(b), float(NEVER))
     if change < NEVER:
         make(b, change)
     say_nothing(b)
@@ -338,7 +343,7 @@ def hold(b: Board, r: int, tasks: Ints) -> bool:
 def forget(b: Board) -> None:
     """The move is not made: bounds of retimed tasks go back."""
     for j in range(b.sums[S_RETIMED] - 1, -1, -1):
-        t = b.retimed[j, 0]
-        b.task[t, T_LO] = b.retimed[j, 1]
-        b.task[t, T_HI] = b.retimed[j, 2]
+        t = b.draft[j, C_RETIMED]
+        b.task[t, T_LO] = b.draft[j, C_LO]
+        b.task[t, T_HI] = b.draft[j, C_HI]
     b.sums[S_RETIMED] = 0

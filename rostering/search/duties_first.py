@@ -16,6 +16,7 @@ from rostering.search.duties_board import (
     G_WORST,
     NEVER,
     NOBODY,
+    ONES,
     R_COST,
     R_WORKER,
     R_WORST,
@@ -25,6 +26,7 @@ from rostering.search.duties_board import (
     T_LO,
     T_RUN,
     T_START,
+    V_ABSENT,
     V_ABSENT_AT,
     V_PLACE,
     V_SLOTS,
@@ -33,6 +35,7 @@ from rostering.search.duties_board import (
     V_WINDOW,
     V_WINDOW_END,
     V_WISH,
+    VISIT_COLUMNS,
     Board,
     Ints,
 )
@@ -88,7 +91,7 @@ def _absent(board: Board, visits: Sequence[int]) -> int:
 
 def _insert_fixed(board: Board, fixed: Sequence[int]) -> None:
     """Until no more go in: a visit can give another the break its run lacked."""
-    while insert_all(board, np.array(fixed, dtype=np.int64), len(board.ones)):
+    while insert_all(board, np.array(fixed, dtype=np.int64), len(board.found) - ONES):
         pass
 
 
@@ -98,7 +101,7 @@ def freeze(*, board: Board, visits: Sequence[int]) -> None:
         starts = [int(board.task[2 * d + k, T_START]) for k in range(board.visit[d, V_SLOTS])]
         at = board.visit[d, V_WINDOW]
         board.visit[d, V_WINDOW_END] = at + 1
-        board.window[at] = (starts[0], starts[0])
+        board.span[at, :2] = starts[0]
         if len(starts) == 2:
             board.visit[d, [V_SYNC_MIN, V_SYNC_MAX]] = starts[1] - starts[0]
         for k, start in enumerate(starts):
@@ -163,12 +166,12 @@ def _settle(compiled: Compiled, board: Board, placed: set[int]) -> None:
     absent = [d for d in range(len(compiled.demands)) if d not in placed]
     board.visit[:, V_ABSENT_AT] = NOBODY
     for at, d in enumerate(absent):
-        board.absent[at], board.visit[d, V_ABSENT_AT] = d, at
+        board.visit[at, V_ABSENT], board.visit[d, V_ABSENT_AT] = d, at
     board.sums[S_ABSENT] = len(absent)
     board.sums[S_COST] = (
         int(board.run[:, R_COST].sum())
         + sum(compiled.penalty[d] for d in absent)
-        + int(board.weight[G_WORST]) * int(board.run[:, R_WORST].max(initial=0))
+        + int(board.sums[G_WORST]) * int(board.run[:, R_WORST].max(initial=0))
     )
 
 
@@ -195,11 +198,12 @@ def heats_of(*, board: Board) -> tuple[float, float]:
     if not len(board.visit):
         return 1.0, 1.0
     places = board.visit[:, V_PLACE]
-    near = board.near[:, :NEAREST]
+    near = board.visit[:, VISIT_COLUMNS : VISIT_COLUMNS + NEAREST]
     journey = max(float(board.leg[0][places[:, None], places[near]].mean()), WISH_SHARE * float(board.leg[0].mean()))
     wish = WISH_SHARE * float(board.soft.max(initial=0))
     few = 1.0 + FEW / len(board.visit)
-    cold = max(1.0, journey * float(max(1, board.weight[G_TRAVEL])), wish) * few
+    cold = max(1.0, journey * float(max(1, board.sums[G_TRAVEL])), wish) * few
     wished = board.visit[:, V_WISH] != NEVER
-    wide = float((board.window[:, 1] - board.window[:, 0]).mean()) * float(wished.mean())
-    return cold + float(board.weight[G_OFF]) * wide * few, cold
+    windows = board.span[: board.visit[:, V_WINDOW_END].max()]
+    wide = float((windows[:, 1] - windows[:, 0]).mean()) * float(wished.mean())
+    return cold + float(board.sums[G_OFF]) * wide * few, cold

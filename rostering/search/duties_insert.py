@@ -17,6 +17,10 @@ from rostering.search.duties_board import (
     G_TRAVEL,
     NEVER,
     NOBODY,
+    NONE,
+    ONE,
+    ONES,
+    PAIRS,
     PLACES_MAX,
     R_CLOSES,
     R_FIRST,
@@ -49,23 +53,23 @@ def places(b: Board, t: int, lo: int, hi: int, found: Ints) -> int:
 
     A row is (points, run, task before, first start, last start). Rules of a run or of days are not looked at.
     """
-    keep, count, v = found.shape[0], 0, t >> 1
+    keep, count, v = found.shape[0], int(NONE), t >> 1
     wish = b.visit[v, V_WISH]
     for r in range(b.run.shape[0]):
         w = b.run[r, R_WORKER]
         if not b.may[t, w] or b.run[r, R_OPENS] > hi or b.run[r, R_CLOSES] < lo:
             continue
-        before, after = NOBODY, b.run[r, R_FIRST]
+        before, after = int(NOBODY), b.run[r, R_FIRST]
         while True:
             first = max(lo, first_start(b, r, before, t))
             if before >= 0 and b.task[before, T_EARLY] > hi:
                 break
             last = min(hi, last_start(b, r, t, after))
             if first <= last:
-                cost = b.weight[G_TRAVEL] * detour(b, r, before, t, after) + b.soft[v, w]
+                cost = b.sums[G_TRAVEL] * detour(b, r, before, t, after) + b.soft[v, w]
                 if wish != NEVER:
-                    cost += b.weight[G_OFF] * max(0, first - wish, wish - last)
-                cost += b.weight[G_LATE] * max(0, first - b.visit[v, V_DUE])
+                    cost += b.sums[G_OFF] * max(0, first - wish, wish - last)
+                cost += b.sums[G_LATE] * max(0, first - b.visit[v, V_DUE])
                 if count < keep or cost < found[count - 1, F_COST]:
                     count = _file(found, count, cost, r, before, first, last)
             if after < 0:
@@ -118,19 +122,19 @@ def _pairs(b: Board, v: int, ones: Ints, count: int, twos: Ints, count_two: int,
 def _say_single(b: Board, v: int, lo: int, hi: int, i: int, want: int) -> bool:
     """Say visit `v` at place `i`, at the start nearest to `want` if its start must stay put."""
     if b.visit[v, V_ANCHORED] == 1:
-        lo = picked(b, v, b.ones[i, F_FIRST], b.ones[i, F_LAST], want)
+        lo = picked(b, v, b.found[ONES + i, F_FIRST], b.found[ONES + i, F_LAST], want)
         if lo == NEVER:
             return False
         hi = lo
     retime(b, 2 * v, lo, hi)
-    put_in(b, 2 * v, b.ones[i, F_RUN], b.ones[i, F_BEFORE])
+    put_in(b, 2 * v, b.found[ONES + i, F_RUN], b.found[ONES + i, F_BEFORE])
     return True
 
 
 @inner
 def _say_pair(b: Board, v: int, i: int, j: int) -> bool:
     """Say double-up `v` at places `i` and `j`, at the legal starts nearest to the preferred one."""
-    one, two = b.ones[i], b.twos[j]
+    one, two = b.found[ONES + i], b.found[j]
     least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
     first = max(one[F_FIRST], two[F_FIRST] - most)
     last = min(one[F_LAST], two[F_LAST] - least)
@@ -155,32 +159,32 @@ def _wish(b: Board, v: int, first: int) -> int:
 @inner
 def _look(b: Board, v: int, j: int, keep: int) -> int:
     """Look for places of absent visit `v` in its window `j`: the `keep` cheapest, or pairs of them; how many."""
-    lo, hi = b.window[j, 0], b.window[j, 1]
+    lo, hi = b.span[j, 0], b.span[j, 1]
     if b.visit[v, V_SLOTS] == 1:
-        return places(b, 2 * v, lo, hi, b.ones[:keep])
-    count = places(b, 2 * v, lo, hi, b.ones[:PLACES_MAX])
-    other = places(b, 2 * v + 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX], b.twos)
-    return _pairs(b, v, b.ones, count, b.twos, other, b.pairs)
+        return places(b, 2 * v, lo, hi, b.found[ONES : ONES + keep])
+    count = places(b, 2 * v, lo, hi, b.found[ONES : ONES + PLACES_MAX])
+    other = places(b, 2 * v + 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX], b.found[:PLACES_MAX])
+    return _pairs(b, v, b.found[ONES:], count, b.found[:PLACES_MAX], other, b.found[PAIRS:ONES])
 
 
 @inner
 def _say(b: Board, v: int, j: int, i: int, attempt: int) -> bool:
     """Say the `i`-th of what was looked at; a start that must stay put is asked for as preferred, first and last."""
     if b.visit[v, V_SLOTS] == 2:
-        return attempt == 0 and _say_pair(b, v, b.pairs[i, 1], b.pairs[i, 2])
-    want = _wish(b, v, b.ones[i, F_FIRST])
+        return attempt == 0 and _say_pair(b, v, b.found[PAIRS + i, 1], b.found[PAIRS + i, 2])
+    want = _wish(b, v, b.found[ONES + i, F_FIRST])
     if attempt == 1:
-        want = b.ones[i, F_FIRST]
+        want = b.found[ONES + i, F_FIRST]
     if attempt == 2:
-        want = b.ones[i, F_LAST]
-    return _say_single(b, v, b.window[j, 0], b.window[j, 1], i, want)
+        want = b.found[ONES + i, F_LAST]
+    return _say_single(b, v, b.span[j, 0], b.span[j, 1], i, want)
 
 
 @inner
 def say_cheapest(b: Board, chance: Words, v: int) -> bool:
     """Say absent visit `v` at the cheapest of its places in one of its windows; False when there is none."""
     j = b.visit[v, V_WINDOW] + below(chance, b.visit[v, V_WINDOW_END] - b.visit[v, V_WINDOW])
-    return _look(b, v, j, 1) > 0 and _say(b, v, j, 0, 0)
+    return _look(b, v, j, int(ONE)) > 0 and _say(b, v, j, int(NONE), int(NONE))
 
 
 @inner
@@ -192,7 +196,7 @@ def _insert(b: Board, v: int, keep: int) -> bool:
         for i in range(count):
             for attempt in range(tries):
                 say_nothing(b)
-                change = weighed(b, NEVER) if _say(b, v, j, i, attempt) else NEVER
+                change = weighed(b, float(NEVER)) if _say(b, v, j, i, attempt) else NEVER
                 if change < NEVER:
                     make(b, change)
                     return True

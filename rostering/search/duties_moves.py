@@ -10,6 +10,8 @@ from rostering.search.duties_board import (
     D_TASK,
     NEVER,
     NOBODY,
+    NONE,
+    ONE,
     P_AFTER,
     P_BEFORE,
     P_RUN,
@@ -33,6 +35,7 @@ from rostering.search.duties_board import (
     V_WINDOW,
     V_WINDOW_END,
     V_WISH,
+    VISIT_COLUMNS,
     Board,
 )
 from rostering.search.duties_draft import (
@@ -52,7 +55,7 @@ CHAIN_MAX = 3
 @inner
 def near_task(b: Board, chance: Words, v: int) -> int:
     """A task of a visit near to `v`, at random; NOBODY when that visit is in no run."""
-    u = b.near[v, below(chance, b.near.shape[1])]
+    u = b.visit[v, VISIT_COLUMNS + below(chance, b.visit.shape[1] - VISIT_COLUMNS)]
     t = 2 * u
     if b.visit[u, V_SLOTS] == 2:
         t += below(chance, 2)
@@ -67,7 +70,7 @@ def _window(b: Board, chance: Words, v: int) -> int:
         return since  # type: ignore[no-any-return]
     if b.task[2 * v, T_RUN] >= 0 and share(chance) < 0.5:
         for j in range(since, until):
-            if b.window[j, 0] <= b.task[2 * v, T_START] <= b.window[j, 1]:
+            if b.span[j, 0] <= b.task[2 * v, T_START] <= b.span[j, 1]:
                 return j
     return since + below(chance, until - since)  # type: ignore[no-any-return]
 
@@ -91,11 +94,11 @@ def _want(b: Board, chance: Words, v: int, first: int, last: int) -> int:
 @inner
 def _room_of_put(b: Board, j: int, lo: int, hi: int) -> tuple[int, int]:
     """First and last start of the `j`-th task put in; its whole window when it stays in its run (drafting decides)."""
-    t, r = b.put[j, P_TASK], b.put[j, P_RUN]
+    t, r = b.draft[j, P_TASK], b.draft[j, P_RUN]
     if b.task[t, T_RUN] == r:
         return lo, hi
-    first = max(lo, first_start(b, r, b.put[j, P_BEFORE], t))
-    return first, min(hi, last_start(b, r, t, b.put[j, P_AFTER]))
+    first = max(lo, first_start(b, r, b.draft[j, P_BEFORE], t))
+    return first, min(hi, last_start(b, r, t, b.draft[j, P_AFTER]))
 
 
 @inner
@@ -110,8 +113,8 @@ def _room_of_stay(b: Board, t: int, lo: int, hi: int) -> tuple[int, int]:
 def _fits_single(b: Board, chance: Words, v: int) -> bool:
     """Retime single visit `v`, put in as the first put, for its place; False when it has no start there."""
     t, j = 2 * v, _window(b, chance, v)
-    lo, hi = b.window[j, 0], b.window[j, 1]
-    first, last = _room_of_put(b, 0, lo, hi)
+    lo, hi = b.span[j, 0], b.span[j, 1]
+    first, last = _room_of_put(b, int(NONE), lo, hi)
     if first > last:
         return False
     if b.visit[v, V_ANCHORED] == 1:
@@ -162,8 +165,8 @@ def move_single(b: Board, chance: Words, v: int) -> bool:
 @inner
 def _best_place(b: Board, t: int, r: int, lo: int, hi: int) -> int:
     """The task of run `r` after which `t` comes at least travel (NOBODY: it comes first), NOBODY - 1 if nowhere."""
-    best, least = NOBODY - 1, NEVER
-    before, after = NOBODY, b.run[r, R_FIRST]
+    best, least = int(NOBODY - 1), int(NEVER)
+    before, after = int(NOBODY), b.run[r, R_FIRST]
     while True:
         if max(lo, first_start(b, r, before, t)) <= min(hi, last_start(b, r, t, after)):
             more = detour(b, r, before, t, after)
@@ -182,7 +185,7 @@ def move_anywhere(b: Board, chance: Words, v: int) -> bool:
     if r == b.task[t, T_RUN] or not _may_swap(b, t, b.run[r, R_WORKER]):
         return False
     j = _window(b, chance, v)
-    lo, hi = b.window[j, 0], b.window[j, 1]
+    lo, hi = b.span[j, 0], b.span[j, 1]
     if t & 1:
         lo, hi = lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX]
     before = _best_place(b, t, r, lo, hi)
@@ -197,12 +200,12 @@ def move_anywhere(b: Board, chance: Words, v: int) -> bool:
 def _fits_half(b: Board, chance: Words, v: int, t: int) -> bool:
     """Retime double-up `v`, whose half `t` is put in while the other stays; False when they cannot meet."""
     j = _window(b, chance, v)
-    lo, hi = b.window[j, 0], b.window[j, 1]
+    lo, hi = b.span[j, 0], b.span[j, 1]
     least, most = b.visit[v, V_SYNC_MIN], b.visit[v, V_SYNC_MAX]
     if t & 1 == 0:
-        one, two = _room_of_put(b, 0, lo, hi), _room_of_stay(b, t ^ 1, lo + least, hi + most)
+        one, two = _room_of_put(b, int(NONE), lo, hi), _room_of_stay(b, t ^ 1, lo + least, hi + most)
     else:
-        one, two = _room_of_stay(b, t ^ 1, lo, hi), _room_of_put(b, 0, lo + least, hi + most)
+        one, two = _room_of_stay(b, t ^ 1, lo, hi), _room_of_put(b, int(NONE), lo + least, hi + most)
     return _fits_pair(b, chance, v, one, two)
 
 
@@ -239,9 +242,9 @@ def move_pair(b: Board, chance: Words, v: int) -> bool:
 @inner
 def _put_pair(b: Board, chance: Words, v: int) -> bool:
     j = _window(b, chance, v)
-    lo, hi = b.window[j, 0], b.window[j, 1]
-    one = _room_of_put(b, 0, lo, hi)
-    two = _room_of_put(b, 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX])
+    lo, hi = b.span[j, 0], b.span[j, 1]
+    one = _room_of_put(b, int(NONE), lo, hi)
+    two = _room_of_put(b, int(ONE), lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX])
     return _fits_pair(b, chance, v, one, two)
 
 
@@ -249,7 +252,7 @@ def _put_pair(b: Board, chance: Words, v: int) -> bool:
 def shift(b: Board, chance: Words, v: int) -> bool:
     """Rostered visit `v` starts at another time, or in another window, in its place."""
     j = _window(b, chance, v)
-    lo, hi = b.window[j, 0], b.window[j, 1]
+    lo, hi = b.span[j, 0], b.span[j, 1]
     one = _room_of_stay(b, 2 * v, lo, hi)
     if b.visit[v, V_SLOTS] == 2:
         two = _room_of_stay(b, 2 * v + 1, lo + b.visit[v, V_SYNC_MIN], hi + b.visit[v, V_SYNC_MAX])
@@ -288,7 +291,7 @@ def swap(b: Board, chance: Words, v: int) -> bool:
     put_in(b, t, s, b.task[u, T_BEFORE])
     put_in(b, u, r, b.task[t, T_BEFORE])
     for j in range(2):
-        each = b.put[j, P_TASK]
+        each = b.draft[j, P_TASK]
         first, last = _room_of_put(b, j, b.task[each, T_LO], b.task[each, T_HI])
         if first > last:
             return False
@@ -306,7 +309,7 @@ def replace(b: Board, chance: Words, v: int) -> bool:
         r = b.task[u, T_RUN]
         if not b.may[2 * v + k, b.run[r, R_WORKER]]:
             return False
-        if k == 1 and b.run[b.put[0, P_RUN], R_WORKER] == b.run[r, R_WORKER]:
+        if k == 1 and b.run[b.draft[0, P_RUN], R_WORKER] == b.run[r, R_WORKER]:
             return False
         take_out(b, u)
         put_in(b, 2 * v + k, r, b.task[u, T_BEFORE])
@@ -351,7 +354,7 @@ def cross(b: Board, chance: Words, v: int) -> bool:
     before = b.task[u, T_BEFORE]
     if first_start(b, r, t, u) > b.task[u, T_LATE]:
         return False
-    ones = twos = NEVER
+    ones = twos = int(NEVER)
     if share(chance) < 0.5:
         ones, twos = below(chance, CHAIN_MAX + 1), 1 + below(chance, CHAIN_MAX)
     elif one >= 0 and first_start(b, s, before, one) > b.task[one, T_LATE]:
@@ -359,9 +362,9 @@ def cross(b: Board, chance: Words, v: int) -> bool:
     if not _all_may(b, one, ones, b.run[s, R_WORKER]) or not _all_may(b, two, twos, b.run[r, R_WORKER]):
         return False
     i, j = open_draft(b, r), open_draft(b, s)
-    _copy(b, i, b.run[r, R_FIRST], one, NEVER)
-    _copy(b, j, b.run[s, R_FIRST], two, NEVER)
-    rest_one, rest_two = _copy(b, j, one, NOBODY, ones), _copy(b, i, two, NOBODY, twos)
-    _copy(b, i, rest_one, NOBODY, NEVER)
-    _copy(b, j, rest_two, NOBODY, NEVER)
+    _copy(b, i, b.run[r, R_FIRST], one, int(NEVER))
+    _copy(b, j, b.run[s, R_FIRST], two, int(NEVER))
+    rest_one, rest_two = _copy(b, j, one, int(NOBODY), ones), _copy(b, i, two, int(NOBODY), twos)
+    _copy(b, i, rest_one, int(NOBODY), int(NEVER))
+    _copy(b, j, rest_two, int(NOBODY), int(NEVER))
     return True

@@ -85,7 +85,7 @@ def _is_free(b: Board, v: int, start: int) -> bool:
 @inner
 def _closed(b: Board, j: int) -> tuple[int, int]:
     """The starts that rival `j` closes, both ends excluded: empty when it is in no run."""
-    other = b.rival[j, 0]
+    other = b.span[j, 0]
     t = 2 * other
     if b.task[t, T_RUN] < 0 or b.task[t, T_OUT] == 1:
         return 0, 0
@@ -93,7 +93,7 @@ def _closed(b: Board, j: int) -> tuple[int, int]:
     if b.visit[other, V_SLOTS] == 2:
         start = min(start, b.task[t + 1, T_START])
         end = max(end, b.task[t + 1, T_START] + b.task[t + 1, T_SERVICE])
-    return start - b.rival[j, 1], end + b.rival[j, 2]
+    return start - b.span[j, 1], end + b.span[j, 2]
 
 
 @inner

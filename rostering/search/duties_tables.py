@@ -24,9 +24,8 @@ from rostering.search.duties_board import (
     LINE_COLUMNS,
     NEVER,
     NOBODY,
-    PAIRS_MAX,
+    ONES,
     PLACES_MAX,
-    PUT_COLUMNS,
     R_CAPACITY,
     R_DRAFT,
     R_FIRST,
@@ -43,6 +42,7 @@ from rostering.search.duties_board import (
     T_RUN,
     T_SERVICE,
     TASK_COLUMNS,
+    V_ABSENT,
     V_ABSENT_AT,
     V_ANCHORED,
     V_DUE,
@@ -69,8 +69,6 @@ from rostering.search.duties_board import (
     W_RUN,
     W_RUN_END,
     W_WEEKLY,
-    WEIGHT_COLUMNS,
-    WORKER_COLUMNS,
     Board,
     Bools,
     Ints,
@@ -97,34 +95,25 @@ def board_of(*, compiled: Compiled) -> Board:
     n, tasks = len(compiled.demands), 2 * len(compiled.demands)
     modes = sorted(compiled.problem.travel.seconds_by_mode)
     window, rival = _windows(compiled), _rivals(compiled)
-    weight = _weights(compiled)
     return Board(
-        visit=_visits(compiled, window, rival),
+        visit=np.hstack((_visits(compiled, window, rival), _near(compiled, window))),
         task=_tasks(compiled),
         run=_runs(compiled, modes),
-        worker=_workers(compiled),
         leg=np.stack([compiled.problem.travel.seconds_by_mode[mode] for mode in modes]),
         may=_may(compiled),
         soft=np.array([row[0] for row in compiled.soft_cost], dtype=np.int64).reshape(n, len(compiled.workers)),
-        near=_near(compiled, window),
-        window=np.array([span for spans in window for span in spans], dtype=np.int64).reshape(-1, 2),
-        rival=np.array([row for rows in rival for row in rows], dtype=np.int64).reshape(-1, 3),
-        absent=np.arange(n, dtype=np.int64),
+        span=np.array(
+            [(*span, 0) for spans in window for span in spans] + [row for rows in rival for row in rows], dtype=np.int64
+        ).reshape(-1, 3),
         line=np.zeros((DRAFTS, LINE_COLUMNS, tasks + 2), dtype=np.int64),
         draft=np.zeros((DRAFTS, DRAFT_COLUMNS), dtype=np.int64),
-        put=np.zeros((2, PUT_COLUMNS), dtype=np.int64),
-        out=np.zeros(DRAFTS, dtype=np.int64),
-        retimed=np.zeros((DRAFTS, 3), dtype=np.int64),
-        ones=np.zeros((PLACES_MAX + tasks + len(compiled.duties), F_COLUMNS), dtype=np.int64),
-        twos=np.zeros((PLACES_MAX, F_COLUMNS), dtype=np.int64),
-        pairs=np.zeros((PAIRS_MAX, 3), dtype=np.int64),
-        weight=weight,
+        found=np.zeros((ONES + PLACES_MAX + tasks + len(compiled.duties), F_COLUMNS), dtype=np.int64),
         sums=_sums(compiled),
     )
 
 
 def _sums(compiled: Compiled) -> Ints:
-    sums = np.zeros(SUM_COLUMNS, dtype=np.int64)
+    sums = _weights(compiled)
     sums[S_COST] = sums[S_BEST] = sum(compiled.penalty)
     sums[S_ABSENT] = len(compiled.demands)
     return sums
@@ -132,7 +121,7 @@ def _sums(compiled: Compiled) -> Ints:
 
 def _weights(compiled: Compiled) -> Ints:
     problem, weights = compiled.problem, compiled.problem.weights
-    table = np.zeros(WEIGHT_COLUMNS, dtype=np.int64)
+    table = np.zeros(SUM_COLUMNS, dtype=np.int64)
     table[G_TRAVEL], table[G_WAITING], table[G_OFF] = weights.travel, weights.waiting, weights.off_preferred
     table[G_LATE], table[G_WORST] = weights.lateness, weights.lateness_worst
     table[G_DAY], table[G_WEEK] = SECONDS_PER_DAY, 7 * SECONDS_PER_DAY
@@ -170,7 +159,7 @@ def _visits(
     compiled: Compiled, window: list[tuple[tuple[int, int], ...]], rival: list[list[tuple[int, int, int]]]
 ) -> Ints:
     table = np.zeros((len(compiled.demands), VISIT_COLUMNS), dtype=np.int64)
-    windows = rivals = 0
+    windows, rivals = 0, sum(len(spans) for spans in window)
     for d, demand in enumerate(compiled.demands):
         row = table[d]
         row[V_SLOTS], row[V_PLACE] = len(demand.slots), demand.place
@@ -178,7 +167,7 @@ def _visits(
         row[V_WISH] = NEVER if demand.preferred_start is None else demand.preferred_start
         row[V_DUE] = NEVER if demand.due is None else demand.due
         row[V_PENALTY], row[V_FIXED] = compiled.penalty[d], compiled.fixed[d]
-        row[V_ANCHORED], row[V_ABSENT_AT], row[V_LOAD] = compiled.anchored[d], d, demand.load
+        row[V_ANCHORED], row[V_ABSENT_AT], row[V_ABSENT], row[V_LOAD] = compiled.anchored[d], d, d, demand.load
         row[V_WINDOW], row[V_WINDOW_END] = windows, windows + len(window[d])
         row[V_RIVAL], row[V_RIVAL_END] = rivals, rivals + len(rival[d])
         windows, rivals = windows + len(window[d]), rivals + len(rival[d])
@@ -196,7 +185,7 @@ def _tasks(compiled: Compiled) -> Ints:
 
 
 def _runs(compiled: Compiled, modes: list[str]) -> Ints:
-    table = np.zeros((len(compiled.duties), RUN_COLUMNS), dtype=np.int64)
+    table = _workers(compiled)[[duty.worker for duty in compiled.duties]]
     for r, duty in enumerate(compiled.duties):
         home = NOBODY if duty.home is None else duty.home
         mode = modes.index(compiled.workers[duty.worker].mode)
@@ -208,8 +197,9 @@ def _runs(compiled: Compiled, modes: list[str]) -> Ints:
 
 
 def _workers(compiled: Compiled) -> Ints:
+    """The end of each worker's runs' rows."""
     kept = rules_of(compiled=compiled)
-    table = np.zeros((len(compiled.workers), WORKER_COLUMNS), dtype=np.int64)
+    table = np.zeros((len(compiled.workers), RUN_COLUMNS), dtype=np.int64)
     weeks = _weights(compiled)[G_WEEKS]
     for w, worker in enumerate(compiled.workers):
         mine = compiled.duties_of[w]

@@ -35,6 +35,8 @@ from rostering.search.duties_board import (
     G_WEEK,
     G_WEEKS,
     NEVER,
+    NOBODY,
+    NONE,
     R_BACK,
     R_CAPACITY,
     R_CLOSES,
@@ -89,7 +91,7 @@ def priced(b: Board, i: int) -> int:
         here = place
     leg = 0 if home < 0 else b.leg[mode, here, home]
     b.line[i, D_LEG, n] = leg
-    return b.weight[G_TRAVEL] * (travel + leg) + soft  # type: ignore[no-any-return]
+    return b.sums[G_TRAVEL] * (travel + leg) + soft  # type: ignore[no-any-return]
 
 
 @inner
@@ -210,12 +212,12 @@ def _timing_cost(b: Board, i: int) -> int:
         v = t >> 1
         wish = b.visit[v, V_WISH]
         if wish != NEVER:
-            cost += b.weight[G_OFF] * abs(start - wish)
+            cost += b.sums[G_OFF] * abs(start - wish)
         if p > 0:
-            cost += b.weight[G_WAITING] * (start - free - line[D_LEG, p])
+            cost += b.sums[G_WAITING] * (start - free - line[D_LEG, p])
         lateness = start - b.visit[v, V_DUE]
         if lateness > 0:
-            cost += b.weight[G_LATE] * lateness
+            cost += b.sums[G_LATE] * lateness
         free = start + b.task[t, T_SERVICE]
     return cost
 
@@ -224,35 +226,35 @@ def _timing_cost(b: Board, i: int) -> int:
 def _measured(b: Board, i: int) -> bool:
     """Leaving, coming back and working time of the starts in D_TRY; False when the run lacks its break."""
     r, n = b.draft[i, C_RUN], b.draft[i, C_COUNT]
-    w, line = b.run[r, R_WORKER], b.line[i]
+    line = b.line[i]
     own, longest, free = 0, -1, 0
     for p in range(n):
         t = line[D_TASK, p]
         if p > 0:
             wait = line[D_TRY, p] - free - line[D_LEG, p]
             longest = max(longest, wait)
-            if wait >= b.worker[w, W_OWN]:
+            if wait >= b.run[r, W_OWN]:
                 own += wait
         free = line[D_TRY, p] + b.task[t, T_SERVICE]
     b.draft[i, C_LEAVE] = line[D_TRY, 0] - line[D_LEG, 0]
     b.draft[i, C_BACK] = free + line[D_LEG, n]
     away = b.draft[i, C_BACK] - b.draft[i, C_LEAVE]
     b.draft[i, C_WORKED] = away - own
-    return b.worker[w, W_BREAK] < 0 or away <= b.worker[w, W_BREAK_AFTER] or longest >= b.worker[w, W_BREAK]  # type: ignore[no-any-return]
+    return b.run[r, W_BREAK] < 0 or away <= b.run[r, W_BREAK_AFTER] or longest >= b.run[r, W_BREAK]  # type: ignore[no-any-return]
 
 
 @inner
-def days_allow(b: Board, w: int) -> bool:
-    """Whether worker `w` may work all their runs, with the drafts in place of those they change."""
+def days_allow(b: Board, mine: int) -> bool:
+    """Whether the worker of run `mine` may work all their runs, with the drafts in place of those they change."""
     worked = 0
-    back = b.worker[w, W_LAST_BACK]
+    back = b.run[mine, W_LAST_BACK]
     day = -NEVER
     has_back = back != -NEVER
     week = 0
-    week_start = b.weight[G_ORIGIN]
+    week_start = b.sums[G_ORIGIN]
     free = week_start
-    rested = b.weight[G_WEEKS] == 0
-    for r in range(b.worker[w, W_RUN], b.worker[w, W_RUN_END]):
+    rested = b.sums[G_WEEKS] == 0
+    for r in range(b.run[mine, W_RUN], b.run[mine, W_RUN_END]):
         i = b.run[r, R_DRAFT]
         if i >= 0:
             if b.draft[i, C_COUNT] == 0:
@@ -263,29 +265,29 @@ def days_allow(b: Board, w: int) -> bool:
                 continue
             leave, came, did = b.run[r, R_LEAVE], b.run[r, R_BACK], b.run[r, R_WORKED]
         worked += did
-        today = leave // b.weight[G_DAY]
-        if has_back and today != day and leave - back < b.worker[w, W_REST]:
+        today = leave // b.sums[G_DAY]
+        if has_back and today != day and leave - back < b.run[mine, W_REST]:
             return False
         back, day, has_back = came, today, True
-        while week < b.weight[G_WEEKS] and leave >= week_start + b.weight[G_WEEK]:
-            if not rested and week_start + b.weight[G_WEEK] - free < b.worker[w, W_WEEKLY]:
+        while week < b.sums[G_WEEKS] and leave >= week_start + b.sums[G_WEEK]:
+            if not rested and week_start + b.sums[G_WEEK] - free < b.run[mine, W_WEEKLY]:
                 return False
             week += 1
-            week_start += b.weight[G_WEEK]
+            week_start += b.sums[G_WEEK]
             free = max(free, week_start)
             rested = False
-        if week < b.weight[G_WEEKS] and came > week_start:
-            if leave - free >= b.worker[w, W_WEEKLY]:
+        if week < b.sums[G_WEEKS] and came > week_start:
+            if leave - free >= b.run[mine, W_WEEKLY]:
                 rested = True
             free = max(free, came)
-    while week < b.weight[G_WEEKS]:
-        if not rested and week_start + b.weight[G_WEEK] - free < b.worker[w, W_WEEKLY]:
+    while week < b.sums[G_WEEKS]:
+        if not rested and week_start + b.sums[G_WEEK] - free < b.run[mine, W_WEEKLY]:
             return False
         week += 1
-        week_start += b.weight[G_WEEK]
+        week_start += b.sums[G_WEEK]
         free = max(free, week_start)
         rested = False
-    return worked <= b.worker[w, W_HOURS_MAX]  # type: ignore[no-any-return]
+    return worked <= b.run[mine, W_HOURS_MAX]  # type: ignore[no-any-return]
 
 
 @inner
@@ -294,9 +296,9 @@ def _tried(b: Board, i: int, best: int) -> int:
     cost = _timing_cost(b, i)
     if best >= 0 and cost >= best:
         return best
-    w = b.run[b.draft[i, C_RUN], R_WORKER]
+    r = b.draft[i, C_RUN]
     leave, back, worked = b.draft[i, C_LEAVE], b.draft[i, C_BACK], b.draft[i, C_WORKED]
-    if not _measured(b, i) or not days_allow(b, w):
+    if not _measured(b, i) or not days_allow(b, r):
         b.draft[i, C_LEAVE], b.draft[i, C_BACK], b.draft[i, C_WORKED] = leave, back, worked
         return best
     for p in range(b.draft[i, C_COUNT]):
@@ -338,14 +340,13 @@ def timed(b: Board, i: int) -> bool:
     A long run without a natural wait is given its break by trying a pause after a stop, longest wait first.
     """
     r, n = b.draft[i, C_RUN], b.draft[i, C_COUNT]
-    w = b.run[r, R_WORKER]
     if n == 0:
         for c in (C_TIMING, C_WORST, C_LEAVE, C_BACK, C_WORKED):
             b.draft[i, c] = 0
-        return b.worker[w, W_RULED] == 0 or days_allow(b, w)
-    if not _carried(b, i) or not bounded(b, i, D_EARLY, D_LATE, -1, 0):
+        return b.run[r, W_RULED] == 0 or days_allow(b, r)
+    if not _carried(b, i) or not bounded(b, i, int(D_EARLY), int(D_LATE), int(NOBODY), int(NONE)):
         return False
-    if b.worker[w, W_RULED] == 0 and b.weight[G_TIMED] == 0:
+    if b.run[r, W_RULED] == 0 and b.sums[G_TIMED] == 0:
         for p in range(n):
             b.line[i, D_START, p] = b.line[i, D_EARLY, p]
         b.draft[i, C_TIMING] = 0
@@ -358,29 +359,28 @@ def timed(b: Board, i: int) -> bool:
 def _settled(b: Board, i: int) -> bool:
     """The cheapest starts of those tried that keep the rules; False when none do."""
     r, n = b.draft[i, C_RUN], b.draft[i, C_COUNT]
-    w = b.run[r, R_WORKER]
-    best = -1
+    best = int(NOBODY)
     for attempt in range(PAUSES_MAX + 1):
-        early, late, after, pause = D_EARLY, D_LATE, -1, 0
+        early, late, after, pause = int(D_EARLY), int(D_LATE), int(NOBODY), int(NONE)
         if attempt > 0:
-            pause = b.worker[w, W_BREAK]
+            pause = b.run[r, W_BREAK]
             after = _pause_places(b, i, attempt - 1)
             if after < 0:
                 break
-            early, late = D_EARLY_PAUSED, D_LATE_PAUSED
+            early, late = int(D_EARLY_PAUSED), int(D_LATE_PAUSED)
             if not bounded(b, i, early, late, after, pause):
                 continue
         found = best
         _wished(b, i, early, late, after, pause)
         best = _tried(b, i, best)
-        if attempt == 0 and best >= 0 and b.weight[G_LATE] == 0 and b.weight[G_WAITING] == 0:
+        if attempt == 0 and best >= 0 and b.sums[G_LATE] == 0 and b.sums[G_WAITING] == 0:
             break  # nothing is nearer to what is wished
-        if best < 0 or found < 0 or b.weight[G_LATE] > 0 or b.weight[G_WAITING] > 0:
+        if best < 0 or found < 0 or b.sums[G_LATE] > 0 or b.sums[G_WAITING] > 0:
             _early(b, i, early)
             best = _tried(b, i, best)
             _compact(b, i, early, late, after, pause)
             best = _tried(b, i, best)
-        if b.worker[w, W_BREAK] < 0 or n < 2:
+        if b.run[r, W_BREAK] < 0 or n < 2:
             break
     if best < 0:
         return False
