@@ -203,9 +203,16 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a draft: workers are told once, and deadlines are watched."""
+    if not by.strip():
+        refuse("--by: empty; say who publishes it, by their account")
     with opened(data=data, database=database) as parts, _refusals(), parts.sessions.begin() as session:
+        from evm.domain.period import in_zone
         from evm.services import roster as service
+        from evm.store import rosters
 
+        record = rosters.roster(session, roster_id=roster)
+        if record is not None and in_zone(parts.clock(), zone=parts.policy.zone).date() > record.day:
+            refuse(f"{record.day} is over: a roster of the past is not published; publish one for a day to come")
         done = service.publish(session, roster_id=roster, by=by, now=parts.clock(), policy=parts.policy)
     answer = {
         "roster": done.roster_id,

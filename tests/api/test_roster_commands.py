@@ -440,3 +440,16 @@ def test_what_cannot_be_mended_or_explained_is_said(run: Run, given: tuple[str, 
     refused = run(*given)
     assert refused.exit_code == 2
     assert sentence in refused.stderr
+
+
+@pytest.mark.database("sqlite")
+def test_a_roster_of_the_past_or_by_nobody_is_not_published(run: Run, town: sessionmaker[Session]) -> None:
+    """Workers would be told today where to be last week, and nobody would have said so."""
+    (roster_id,) = answer(run("make", "--locality", "m14", "--day", MONDAY, "--iterations", "5", "--json"))["rosters"]
+    nobody = run("publish", "--roster", roster_id, "--by", " ")
+    with time_machine.travel(instant(8, day=MONDAY + timedelta(days=1))):
+        late = run("publish", "--roster", roster_id, "--by", "ana")
+    assert (nobody.exit_code, late.exit_code) == (2, 2)
+    assert "--by: empty; say who publishes it" in nobody.stderr
+    assert "2026-11-23 is over: a roster of the past is not published" in late.stderr
+    assert [record.state for record in kept(town)] == [RosterState.DRAFT]
