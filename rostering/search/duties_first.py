@@ -128,7 +128,7 @@ def _started(compiled: Compiled, start: Mapping[int, Stops]) -> Board:
 def _held(compiled: Compiled, board: Board, r: int, stops: Stops) -> Stops:
     """The stops that run `r` was given: all, or none when a rule forbids them."""
     worker = compiled.duties[r].worker
-    if not all(board.may[2 * d + k, worker] for d, k, _ in stops):
+    if not stops or not all(board.may[2 * d + k, worker] for d, k, _ in stops):
         return ()
     tasks = np.array([2 * d + k for d, k, _ in stops], dtype=np.int64)
     exact = np.array([(begins, begins) for _, _, begins in stops], dtype=np.int64)

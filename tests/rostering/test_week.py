@@ -6,12 +6,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rostering.problem import Shift, Window
+from rostering.search.compiled import compile_problem
+from rostering.search.duties import DutiesEngine
 from rostering.solver import Params
 from rostering.stop import Iterations
 from rostering.verify import violations
 from rostering.week import solve_week
 
-from .factories import DAY, HOUR, MINUTE, demand, problem, worker
+from .factories import DAY, HOUR, MINUTE, demand, double, problem, worker
 
 QUICK = Params(effort_seconds=0)
 
@@ -61,6 +63,14 @@ def test_a_late_visit_keeps_its_gap_to_the_next_mornings():
     result = week_of(problem([late, early, other], [night, morning], horizon_days=2))
     assert set(result.roster.starts()) == {("late", 0), ("other", 0)}
     assert result.roster.unfilled[0].reason.endswith("(visit_gap)")
+
+
+def test_a_round_begun_from_half_a_double_up_begins_without_it():
+    """A day that crashes in its second round because its first left a run with nothing whole in it."""
+    compiled = compile_problem(problem=problem([double("two", 10)], [worker("w"), worker("x")]))
+    half = {0: ((0, 0, 10 * HOUR),)}
+    answer = DutiesEngine().search(compiled=compiled, stop=Iterations(2), seed=1, start=half)
+    assert sum(len(stops) for stops in answer.runs.values()) == 2
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
