@@ -87,10 +87,11 @@ def solve(
 ) -> None:
     """Solve a roster instance (published sets, VROOM JSON, CSV or JSON of visits and workers) and write its solution format."""
     from rostering.formats.error import FormatError
-    from rostering.formats.solve_file import solve_file
 
     try:
         with stoppable(words="stopping: the best so far is kept (Ctrl-C again to throw it away)") as stop:
+            from rostering.formats.solve_file import solve_file
+
             result = solve_file(
                 path=file,
                 seconds=seconds,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ortools.sat.python import cp_model
 
+from rostering.cp_sat import cp_solver
 from rostering.problem import TIME_MAX, Demand, Problem
 from rostering.relax_options import Option, Rule, options
 from rostering.roster import Roster, Run
@@ -142,10 +143,7 @@ class _Model:
 
     def solved(self) -> cp_model.CpSolver | None:
         """The solver with an answer, or None when there is none."""
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        solver.parameters.random_seed = 0
-        solver.parameters.max_deterministic_time = DETERMINISTIC_SECONDS
+        solver = cp_solver(seed=0, effort_seconds=DETERMINISTIC_SECONDS)
         self.status = solver.solve(self.model)
         self.core = self.status == cp_model.INFEASIBLE and solver.sufficient_assumptions_for_infeasibility()
         return solver if self.status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from ortools.sat.python import cp_model
 
+from rostering.cp_sat import cp_solver
+
 UNIT_SECONDS = 60
 
 
@@ -53,10 +55,7 @@ def pick(
     costs = [-round(overload_weight * UNIT_SECONDS)] * len(beyond)
     terms = [*(taken for variables in takes for taken in variables), *beyond]
     model.maximize(cp_model.LinearExpr.weighted_sum(terms, [*worths, *costs]))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_deterministic_time = effort_seconds
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = seed % 2**31
+    solver = cp_solver(seed=seed, effort_seconds=effort_seconds)
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return hinted
     return [

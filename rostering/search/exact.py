@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ortools.sat.python import cp_model
 
 from rostering.bounds_slots import slots_of
+from rostering.cp_sat import cp_solver
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer
 from rostering.search.exact_model import build, runs_of
@@ -69,10 +70,7 @@ def prove(*, compiled: Compiled, effort_seconds: float, seed: int) -> Proved:
         compiled=compiled,
         slots=slots_of(compiled=compiled),
     )
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = seed % 2**31
-    solver.parameters.max_deterministic_time = effort_seconds
+    solver = cp_solver(seed=seed, effort_seconds=effort_seconds)
     if solver.solve(model.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Proved(answer=Answer(runs={}, iterations=0), objective=sum(compiled.penalty), bound=0)
     objective = round(solver.objective_value)

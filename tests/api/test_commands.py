@@ -224,6 +224,7 @@ def test_every_committed_schema_is_a_schema() -> None:
         "bench_instances",
         "bench_kept",
         "bench_peers",
+        "bench_popback",
         "bench_roster",
         "bench_roster_sizes",
         "broker_check",
