@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
+
+STANDARD_ERROR = 2
 
 
 @contextmanager
@@ -18,7 +20,7 @@ def stoppable(*, words: str) -> Iterator[Event]:
         del number, frame
         stop.set()
         signal.signal(signal.SIGINT, before)
-        sys.stderr.write(f"\n{words}\n")
+        os.write(STANDARD_ERROR, f"\n{words}\n".encode())  # not the buffered stream: it may be in the middle of a line
 
     before = signal.signal(signal.SIGINT, asked)
     try:

@@ -2,7 +2,6 @@
 options (api.commands.roster) and not the making itself (evm.services)."""
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -10,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
+from api.commands.interrupts import stoppable
 from api.commands.options import refuse
 from api.parts import Parts
 from evm.domain.ids import LocalityId, ProviderId, WorkerId
@@ -35,6 +34,7 @@ from rostering.stop import AnyOf, Cancelled, Progress, Seconds
 from rostering.week_rounds import Step, roster_week
 
 LINE_EVERY_SECONDS = 5.0
+STOPPING = "popback: stopping: what has been found is kept (Ctrl-C again to throw it away)"
 
 
 class Making:
@@ -141,7 +141,7 @@ class Making:
         with self._parts.sessions() as session:
             among = places_to_roster(session, monday=monday)
         weeks: list[WeekMade] = []
-        with _pool(cluster=cluster, processes=processes) as pool, _stoppable() as stop:
+        with _pool(cluster=cluster, processes=processes) as pool, stoppable(words=STOPPING) as stop:
             batch = self._batch(monday, again=again)
             say(f"{len(among)} localities' weeks; solving on {cluster or 'this machine'}")
             for made in make_weeks(batch=batch, pool=pool, among=among, asked=stop.is_set):
@@ -176,7 +176,7 @@ class Making:
                 roads=self._roads,
             )
         warn(question.prepared.travel_said)
-        with _stoppable() as stop:
+        with stoppable(words=STOPPING) as stop:
             rule = AnyOf((Seconds(self._seconds_max or 3.0), Cancelled(stop.is_set)))
             replanned = replan_prepared(question, stop=rule)
         with parts.sessions.begin() as session:
@@ -219,7 +219,7 @@ def _solved(task: SolveTask) -> tuple[Result, bool]:
     """The roster, with its progress on standard error, and whether it was stopped."""
     bound = None if task.is_week else lower_bound(problem=task.problem)
     line = _Line()
-    with _stoppable() as stop:
+    with stoppable(words=STOPPING) as stop:
         try:
             result = solve_reporting(task, stop.is_set, lambda at: line.show(at, bound))
         finally:
@@ -233,7 +233,7 @@ def _solved_week(problem: Problem, *, seconds: float, seed: int) -> tuple[Result
     def told(step: Step) -> None:
         say(f"{step.round} plan of day {step.day + 1}: {step.unfilled} unfilled on all days so far")
 
-    with _stoppable() as stop:
+    with stoppable(words=STOPPING) as stop:
         found = roster_week(
             problem=problem,
             seconds=seconds,
@@ -265,24 +265,6 @@ class _Line:
     def end(self) -> None:
         if self._on_terminal and self._shown_at > 0:
             sys.stderr.write("\n")
-
-
-@contextmanager
-def _stoppable() -> Iterator[Event]:
-    """Ctrl-C once sets the event: what was found is kept. Twice ends the command at once, and keeps nothing that is running."""
-    stop = Event()
-
-    def asked(number: int, frame: object) -> None:
-        del number, frame
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-        say("stopping: what has been found is kept (Ctrl-C again to throw it away)")
-
-    before = signal.signal(signal.SIGINT, asked)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
