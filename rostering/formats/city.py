@@ -6,10 +6,8 @@ whole minutes. Objective: worker-visits unassigned, then travel minutes (homes t
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from rostering.formats.error import FormatError
+from rostering.formats.json_fields import json_object
+from rostering.formats.required import get
 from rostering.formats.signs import Signs
 from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
 from rostering.roster import Roster
@@ -24,7 +24,6 @@ from rostering.roster import Roster
 NAME = "city"
 MINUTE = 60
 DAY_MINUTES_MAX = 4 * 1_440
-FILE_BYTES_MAX = 200_000_000
 KM_MAX = 1_000
 
 
@@ -43,7 +42,7 @@ def claims(*, signs: Signs) -> bool:
 
 def read(*, path: Path) -> Instance:
     """The instance in a JSON file, plain or gzip. Raises FormatError naming the field; OSError if there is no file."""
-    whole = _json(path)
+    whole = json_object(path=path)
     carers, visits = _rows(whole, "carers"), _rows(whole, "visits")
     kmh = _number(whole, "kmh", "file", least=0.1, most=500)
     detour = _number(whole, "detour", "file", least=1, most=10)
@@ -105,32 +104,8 @@ def _minutes(seconds: int) -> float:
     return seconds / MINUTE if seconds % MINUTE else seconds // MINUTE
 
 
-def _json(path: Path) -> dict[str, Any]:
-    raw = path.read_bytes()
-    try:
-        if raw[:2] == b"\x1f\x8b":
-            unpack = zlib.decompressobj(wbits=31)
-            raw = unpack.decompress(raw, FILE_BYTES_MAX)
-            if not unpack.eof:
-                raise FormatError(where="file", wrong="the gzip is cut short or unpacks to too much")
-        whole = json.loads(raw)
-    except (ValueError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(where="file", wrong=f"not JSON, or cut short: {error}") from error
-    if not isinstance(whole, dict):
-        raise FormatError(where="file", wrong="not a JSON object")
-    return whole
-
-
-def _get(holder: dict[str, Any], key: str, where: str) -> Any:
-    if key not in holder:
-        raise FormatError(where=f"{where}.{key}", wrong="missing")
-    return holder[key]
-
-
 def _rows(whole: dict[str, Any], key: str) -> list[tuple[dict[str, Any], str]]:
-    rows = _get(whole, key, "file")
+    rows = get(whole, key, "file")
     if not isinstance(rows, list):
         raise FormatError(where=f"file.{key}", wrong="not a list")
     for i, row in enumerate(rows):
@@ -140,7 +115,7 @@ def _rows(whole: dict[str, Any], key: str) -> list[tuple[dict[str, Any], str]]:
 
 
 def _number(holder: dict[str, Any], key: str, where: str, *, least: float = -KM_MAX, most: float = KM_MAX) -> float:
-    value = _get(holder, key, where)
+    value = get(holder, key, where)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise FormatError(where=f"{where}.{key}", wrong=f"{value!r} is not a finite number")
     if not least <= value <= most:
@@ -157,7 +132,7 @@ def _whole(value: object, where: str, *, least: int = 0, most: int = DAY_MINUTES
 
 
 def _span(holder: dict[str, Any], key: str, where: str) -> tuple[int, int]:
-    value = _get(holder, key, where)
+    value = get(holder, key, where)
     if not isinstance(value, list) or len(value) != 2:
         raise FormatError(where=f"{where}.{key}", wrong=f"{value!r} is not a pair")
     start, end = (_whole(each, f"{where}.{key}[{i}]") for i, each in enumerate(value))
@@ -167,24 +142,24 @@ def _span(holder: dict[str, Any], key: str, where: str) -> tuple[int, int]:
 
 
 def _id(holder: dict[str, Any], where: str) -> str:
-    return str(_whole(_get(holder, "id", where), f"{where}.id", most=10**9))
+    return str(_whole(get(holder, "id", where), f"{where}.id", most=10**9))
 
 
 def _demand(row: dict[str, Any], where: str, place: int) -> Demand:
-    skill = _whole(_get(row, "skill", where), f"{where}.skill", least=-1, most=10**6)
-    service = _whole(_get(row, "dur", where), f"{where}.dur") * MINUTE
+    skill = _whole(get(row, "skill", where), f"{where}.skill", least=-1, most=10**6)
+    service = _whole(get(row, "dur", where), f"{where}.dur") * MINUTE
     slot = Slot(service, frozenset() if skill < 0 else frozenset({str(skill)}))
     return Demand(
         id=_id(row, where),
-        customer=str(_whole(_get(row, "client", where), f"{where}.client", most=10**9)),
+        customer=str(_whole(get(row, "client", where), f"{where}.client", most=10**9)),
         place=place,
-        slots=(slot,) * _whole(_get(row, "n", where), f"{where}.n", least=1, most=2),
+        slots=(slot,) * _whole(get(row, "n", where), f"{where}.n", least=1, most=2),
         windows=(Window(*_span(row, "tw", where)),),
     )
 
 
 def _worker(row: dict[str, Any], where: str, place: int) -> Worker:
-    skills = _get(row, "skills", where)
+    skills = get(row, "skills", where)
     if not isinstance(skills, list):
         raise FormatError(where=f"{where}.skills", wrong="not a list")
     return Worker(

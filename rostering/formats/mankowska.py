@@ -6,16 +6,16 @@ Objective, in those thousandths: travel + sum of tardiness + largest tardiness (
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rostering.formats.error import FormatError
+from rostering.formats.json_fields import json_object
+from rostering.formats.required import get, listed, text
 from rostering.problem import (
     Demand,
     Problem,
@@ -32,7 +32,6 @@ from rostering.roster import Roster
 
 NAME = "mankowska"
 TICKS = 1_000
-FILE_BYTES_MAX = 400_000_000
 DEPOT = 0
 
 
@@ -47,11 +46,11 @@ class Instance:
 
 def read(*, path: Path) -> Instance:
     """The instance in a JSON file, plain or gzip. Raises FormatError naming the field; OSError if there is no file."""
-    whole = _json(path)
-    patients = _list(whole, "patients", "file")
-    caregivers = _list(whole, "caregivers", "file")
+    whole = json_object(path=path)
+    patients = listed(whole, "patients", "file")
+    caregivers = listed(whole, "caregivers", "file")
     defaults = {
-        _text(service, "id", f"services[{i}]"): service for i, service in enumerate(_list(whole, "services", "file"))
+        text(service, "id", f"services[{i}]"): service for i, service in enumerate(listed(whole, "services", "file"))
     }
     demands = []
     services: dict[tuple[str, int], str] = {}
@@ -124,46 +123,6 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".json")
 
 
-def _json(path: Path) -> dict[str, Any]:
-    raw = path.read_bytes()
-    try:
-        if raw[:2] == b"\x1f\x8b":
-            unpack = zlib.decompressobj(wbits=31)
-            raw = unpack.decompress(raw, FILE_BYTES_MAX)
-            if not unpack.eof:
-                raise FormatError(where="file", wrong="the gzip is cut short or unpacks to too much")
-        whole = json.loads(raw)
-    except (ValueError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(where="file", wrong=f"not JSON, or cut short: {error}") from error
-    if not isinstance(whole, dict):
-        raise FormatError(where="file", wrong="not a JSON object")
-    return whole
-
-
-def _get(holder: object, key: str, where: str) -> Any:
-    if not isinstance(holder, dict):
-        raise FormatError(where=where, wrong="not an object")
-    if key not in holder:
-        raise FormatError(where=f"{where}.{key}", wrong="missing")
-    return holder[key]
-
-
-def _list(holder: object, key: str, where: str) -> list[Any]:
-    value = _get(holder, key, where)
-    if not isinstance(value, list):
-        raise FormatError(where=f"{where}.{key}", wrong="not a list")
-    return value
-
-
-def _text(holder: object, key: str, where: str) -> str:
-    value = _get(holder, key, where)
-    if not isinstance(value, str) or not value:
-        raise FormatError(where=f"{where}.{key}", wrong=f"{value!r} is not a text")
-    return value
-
-
 def _ticks(value: object, where: str, *, truncate: bool = False) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise FormatError(where=where, wrong=f"{value!r} is not a finite number")
@@ -180,16 +139,16 @@ def _pair(value: object, where: str) -> tuple[object, object]:
 
 def _demand(patient: object, i: int, defaults: Mapping[str, Any]) -> tuple[Demand, list[str]]:
     where = f"patients[{i}]"
-    name = _text(patient, "id", where)
-    opens, closes = _pair(_get(patient, "time_window", where), f"{where}.time_window")
+    name = text(patient, "id", where)
+    opens, closes = _pair(get(patient, "time_window", where), f"{where}.time_window")
     earliest = _ticks(opens, f"{where}.time_window[0]", truncate=True)
     due = _ticks(closes, f"{where}.time_window[1]", truncate=True)
     if due < earliest:
         raise FormatError(where=f"{where}.time_window", wrong="ends before it opens")
     slots, named = [], []
-    for k, wanted in enumerate(_list(patient, "required_caregivers", where)):
+    for k, wanted in enumerate(listed(patient, "required_caregivers", where)):
         at = f"{where}.required_caregivers[{k}]"
-        service = _text(wanted, "service", at)
+        service = text(wanted, "service", at)
         if service not in defaults:
             raise FormatError(where=f"{at}.service", wrong=f"{service!r} is not one of services")
         duration = wanted.get("duration", defaults[service].get("default_duration"))
@@ -210,14 +169,14 @@ def _demand(patient: object, i: int, defaults: Mapping[str, Any]) -> tuple[Deman
 
 
 def _sync(patient: object, where: str) -> Sync:
-    found = _get(patient, "synchronization", where)
+    found = get(patient, "synchronization", where)
     at = f"{where}.synchronization"
-    kind = _text(found, "type", at)
+    kind = text(found, "type", at)
     if kind == "simultaneous":
         return Sync()
     if kind != "sequential":
         raise FormatError(where=f"{at}.type", wrong=f"{kind!r} is neither simultaneous nor sequential")
-    least, most = _pair(_get(found, "distance", at), f"{at}.distance")
+    least, most = _pair(get(found, "distance", at), f"{at}.distance")
     sync = Sync(_ticks(least, f"{at}.distance[0]"), _ticks(most, f"{at}.distance[1]"))
     if sync.max_seconds < sync.min_seconds:
         raise FormatError(where=f"{at}.distance", wrong="its maximum is under its minimum")
@@ -226,11 +185,11 @@ def _sync(patient: object, where: str) -> Sync:
 
 def _worker(caregiver: object, i: int, horizon: Shift) -> Worker:
     where = f"caregivers[{i}]"
-    abilities = _list(caregiver, "abilities", where)
+    abilities = listed(caregiver, "abilities", where)
     if not all(isinstance(ability, str) for ability in abilities):
         raise FormatError(where=f"{where}.abilities", wrong="not all are texts")
     return Worker(
-        id=_text(caregiver, "id", where),
+        id=text(caregiver, "id", where),
         shifts=(horizon,),
         home=DEPOT,
         skills=frozenset(abilities),
@@ -240,7 +199,7 @@ def _worker(caregiver: object, i: int, horizon: Shift) -> Worker:
 
 
 def _matrix(whole: object, size: int) -> list[list[int]]:
-    rows = _list(whole, "distances", "file")
+    rows = listed(whole, "distances", "file")
     if len(rows) != size or not all(isinstance(row, list) and len(row) == size for row in rows):
         raise FormatError(where="file.distances", wrong=f"not {size} rows of {size}, depot first")
     return [[_ticks(value, f"file.distances[{a}][{b}]") for b, value in enumerate(row)] for a, row in enumerate(rows)]

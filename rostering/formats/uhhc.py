@@ -15,8 +15,10 @@ from typing import Any
 
 from rostering.explain import score
 from rostering.formats.error import FormatError
+from rostering.formats.json_fields import json_object
+from rostering.formats.required import get, listed, text
 from rostering.formats.signs import Signs
-from rostering.formats.uhhc_fields import flag, get, listed, text, texts, unique, whole, whole_file, whole_value
+from rostering.formats.uhhc_fields import flag, texts, unique, whole, whole_value
 from rostering.problem import (
     INDEPENDENT,
     Demand,
@@ -91,7 +93,7 @@ def claims(*, signs: Signs) -> bool:
 
 def read(*, path: Path) -> Instance:
     """The instance in a JSON file, plain or gzip. Raises FormatError naming the field; OSError if there is no file."""
-    given = whole_file(path=path)
+    given = json_object(path=path)
     metadata = get(given, "metadata", "file")
     costs = get(metadata, "cost_components", "metadata")
     if not isinstance(costs, dict):
