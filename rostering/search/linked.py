@@ -14,11 +14,12 @@ import numpy as np
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer, Stops
 from rostering.search.kernel.chance import Words, seeded
-from rostering.search.kernel.heap import Floats
-from rostering.search.linked_anneal import Best, anneal, best_of, recall, remember, spread_keys
+from rostering.search.kernel.heap import Floats, Heap, empty_heap
+from rostering.search.kernel.links import AFTER, FIRST, RUN
+from rostering.search.linked_anneal import Best, anneal, best_of, recall, spread_keys
 from rostering.search.linked_first import first_state, started_state
-from rostering.search.linked_state import EXTRA, Journal, State, empty_journal, points
-from rostering.search.linked_tables import Tables, refusal, tables_of
+from rostering.search.linked_state import EXTRA, START, Journal, State, by_stop, empty_journal, points
+from rostering.search.linked_tables import PENALTY, PER_TRAVEL, SLOTS, Tables, by_eight, refusal, tables_of
 from rostering.stop import Progress, StopRule, share_used
 
 MOVES = 10_000
@@ -99,7 +100,7 @@ class _Cooling:
 
     def __post_init__(self) -> None:
         tables = self.search.tables
-        self.leg = max(1.0, float(tables.leg.mean()) * float(tables.weights[0]))
+        self.leg = max(1.0, _mean_leg(tables) * float(tables.run[PER_TRAVEL]))
         self.top = PROBE[0] if self.probed else self.engine.warm
         self.bottom = PROBE[1] if self.probed else self.engine.cold * min(1.0, self.search.dear(self.leg))
 
@@ -129,6 +130,7 @@ class _Search:
     tables: Tables
     state: State
     journal: Journal
+    heap: Heap
     best: Best
     words: Words
     mix: Floats
@@ -139,14 +141,15 @@ class _Search:
     @classmethod
     def begun(cls, *, tables: Tables, state: State, seed: int) -> _Search:
         """At iteration 0, with `state` as the best so far."""
-        visits, runs = len(tables.slots), len(tables.leaves)
-        best = best_of(state)
-        remember(tables, state, best)
-        optional = bool(state.out.any()) or bool((tables.penalty < OPTIONAL_LEGS * tables.leg.mean()).any())
+        visits, runs = len(state.key), len(state.run) // 2
+        best = best_of(tables, state)
+        cheap = tables.listed[:, PENALTY] < OPTIONAL_LEGS * _mean_leg(tables)
+        optional = bool((by_stop(state)[::2, RUN] < 0).any()) or bool(cheap.any())
         return cls(
             tables=tables,
             state=state,
             journal=empty_journal(visits=visits, runs=runs),
+            heap=empty_heap(visits=visits),
             best=best,
             words=seeded(seed),
             mix=np.array(MIX_WITH_OPTIONAL if optional else MIX),
@@ -155,7 +158,7 @@ class _Search:
 
     def progress(self) -> Progress:
         """Where it stands."""
-        out = int(self.tables.slots[self.best.out].sum())
+        out = int(by_eight(self.tables.visit)[self.best.run_of[::2] < 0, SLOTS].sum())
         return Progress(
             iterations=self.iterations, objective=self.curve[-1][1], unfilled=out, improved_at=self.improved_at
         )
@@ -163,7 +166,7 @@ class _Search:
     def dear(self, leg: float) -> float:
         """Points of a stop in the best roster, all but what is unfilled or not preferred, in mean legs."""
         self.again()
-        stops = max(1, int(self.tables.slots[~self.state.out].sum()))
+        stops = max(1, int((by_stop(self.state)[:, RUN] >= 0).sum()))
         paid = points(self.tables, self.state) - int(self.state.sums[EXTRA])
         return max(1e-3, paid / stops / leg)
 
@@ -171,7 +174,7 @@ class _Search:
         """One iteration at temperature `heat` in points."""
         self.iterations += 1
         spread_keys(self.state)
-        anneal(self.tables, self.state, self.journal, self.best, self.words, self.mix, MOVES, heat)
+        anneal(self.tables, self.state, self.journal, self.heap, self.best, self.words, self.mix, MOVES, heat)
         if self.best.points[0] < self.curve[-1][1]:
             self.improved_at = self.iterations
             self.curve.append((self.iterations, int(self.best.points[0])))
@@ -187,14 +190,20 @@ class _Search:
         return Answer(runs=stops_of(state=self.state), iterations=self.iterations, curve=tuple(self.curve))
 
 
+def _mean_leg(tables: Tables) -> float:
+    """Seconds from one visit to another."""
+    return float(tables.leg[: tables.leg.shape[1]].mean())
+
+
 def stops_of(*, state: State) -> dict[int, Stops]:
     """The state's runs as every engine gives them."""
     runs: dict[int, Stops] = {}
-    for r, first in enumerate(state.links.first.tolist()):
+    stop = by_stop(state).tolist()
+    for r, first in enumerate(state.run[FIRST::2].tolist()):
         stops, t = [], first
         while t >= 0:
-            stops.append((t >> 1, t & 1, int(state.start[t])))
-            t = int(state.links.after[t])
+            stops.append((t >> 1, t & 1, stop[t][START]))
+            t = stop[t][AFTER]
         if stops:
             runs[r] = tuple(stops)
     return runs

@@ -8,50 +8,64 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from rostering.search.engine import Stops
-from rostering.search.kernel.links import Ints
+from rostering.search.kernel.links import LAST, NONE, RUN
 from rostering.search.linked_rebuilt import rebuilt
-from rostering.search.linked_state import State, empty_state
-from rostering.search.linked_tables import Tables
+from rostering.search.linked_state import START, State, by_stop, empty_state
+from rostering.search.linked_tables import (
+    BACK_BY,
+    DUE,
+    LATEST,
+    LEAST,
+    LEAVES,
+    MOST,
+    READY,
+    SERVICE,
+    SLOTS,
+    Tables,
+    by_eight,
+)
 
 
 def first_state(*, tables: Tables) -> State:
     """Each visit, by due time, to the workers who can start it soonest; out when a window or a shift forbids it."""
-    visits, runs = len(tables.slots), len(tables.leaves)
-    state = empty_state(visits=visits, runs=runs)
-    at: list[int] = [-1] * runs
-    free = tables.leaves.copy()
-    until = np.minimum(tables.due, tables.latest)
-    for rank, v in enumerate(np.lexsort((np.arange(visits), tables.ready, until)).tolist()):
+    visit, run = by_eight(tables.visit), by_eight(tables.run)
+    state = empty_state(visits=len(visit), runs=len(run))
+    at: list[int] = [NONE] * len(run)
+    free: list[int] = run[:, LEAVES].tolist()
+    until = visit[:, [DUE, LATEST]].min(axis=1)
+    for rank, v in enumerate(np.lexsort((np.arange(len(visit)), visit[:, READY], until)).tolist()):
         state.key[v] = rank + 1
-        chosen = _soonest(tables, v, at, free)
-        if chosen is None:
-            continue
-        state.out[v] = False
-        for k, (r, start) in enumerate(chosen):
-            state.links.run_of[2 * v + k] = r
-            at[r], free[r] = v, start + tables.service[2 * v + k]
+        for k, (r, start) in enumerate(_soonest(tables, v, at, free) or ()):
+            by_stop(state)[2 * v + k, RUN] = r
+            at[r], free[r] = v, start + int(visit[v, SERVICE + k])
     broken = rebuilt(tables, state)
     assert broken == 0
     return state
 
 
-def _soonest(tables: Tables, v: int, at: list[int], free: Ints) -> list[tuple[int, int]] | None:
+def _soonest(tables: Tables, v: int, at: list[int], free: list[int]) -> list[tuple[int, int]] | None:
     """(run, start) of each slot, or None when no legal pair is found."""
+    visit = by_eight(tables.visit)[v].tolist()
     options = [
         sorted((_arrival(tables, v, r, at, free), r) for r in np.flatnonzero(tables.able[2 * v + k]).tolist())
-        for k in range(int(tables.slots[v]))
+        for k in range(visit[SLOTS])
     ]
     pairs = [(option,) for option in options[0]] if len(options) == 1 else _pairs(options[0], options[1])
     for pair in pairs:
-        starts = [max(pair[0][0], int(tables.ready[v]))]
+        starts = [max(pair[0][0], visit[READY])]
         if len(pair) == 2:
-            second = max(pair[1][0], starts[0] + int(tables.least[v]))
-            starts = [max(starts[0], second - int(tables.most[v])), second]
-        ends = [start + int(tables.service[2 * v + k]) for k, start in enumerate(starts)]
-        back = all(end + tables.back_leg[r, v] <= tables.back_by[r] for end, (_, r) in zip(ends, pair, strict=True))
-        if starts[0] <= tables.latest[v] and back:
+            second = max(pair[1][0], starts[0] + visit[LEAST])
+            starts = [max(starts[0], second - visit[MOST]), second]
+        ends = [start + visit[SERVICE + k] for k, start in enumerate(starts)]
+        back = all(not _too_late(tables, r, v, end) for end, (_, r) in zip(ends, pair, strict=True))
+        if starts[0] <= visit[LATEST] and back:
             return [(r, start) for start, (_, r) in zip(starts, pair, strict=True)]
     return None
+
+
+def _too_late(tables: Tables, r: int, v: int, end: int) -> bool:
+    """Whether run `r` comes home after it must from visit `v`, over at `end`."""
+    return bool(end + tables.leg[tables.leg.shape[1] + 2 * r + 1, v] > by_eight(tables.run)[r, BACK_BY])
 
 
 def _pairs(
@@ -67,9 +81,8 @@ def _pairs(
                 yield a, b
 
 
-def _arrival(tables: Tables, v: int, r: int, at: list[int], free: Ints) -> int:
-    leg = tables.out_leg[r, v] if at[r] < 0 else tables.leg[at[r], v]
-    return int(free[r] + leg)
+def _arrival(tables: Tables, v: int, r: int, at: list[int], free: list[int]) -> int:
+    return free[r] + int(tables.leg[at[r] if at[r] >= 0 else tables.leg.shape[1] + 2 * r, v])
 
 
 def started_state(*, tables: Tables, start: Mapping[int, Stops]) -> State:
@@ -77,29 +90,28 @@ def started_state(*, tables: Tables, start: Mapping[int, Stops]) -> State:
 
     Out are visits not wholly in it, those that no such order can hold, and the last ones of a run whose times break.
     """
-    visits, runs = len(tables.slots), len(tables.leaves)
-    state = empty_state(visits=visits, runs=runs)
+    visits = tables.leg.shape[1]
+    state = empty_state(visits=visits, runs=tables.able.shape[1])
+    run_of = by_stop(state)[:, RUN]
     ranks = _ranks(tables, start)
     state.key[:] = [ranks.get(v, visits + v + 1.0) for v in range(visits)]
     for r, stops in start.items():
         for v, k, _ in stops:
             if v in ranks and tables.able[2 * v + k, r]:
-                state.links.run_of[2 * v + k] = r
-    for v in range(visits):
-        held = [state.links.run_of[2 * v + k] for k in range(int(tables.slots[v]))]
-        state.out[v] = min(held) < 0 or len(set(held)) < len(held)
-    while rebuilt(tables, state) and not state.out.all():
+                run_of[2 * v + k] = r
+    run_of[::2][run_of[::2] == run_of[1::2]] = NONE
+    while rebuilt(tables, state) and (run_of >= 0).any():
         _drop_broken(tables, state)
     return state
 
 
 def _drop_broken(tables: Tables, state: State) -> None:
     """Visits that start too late, or end their run too late, are out."""
-    start = state.start[::2]
-    state.out[start > tables.latest] = True
-    for r, t in enumerate(state.links.last.tolist()):
-        if t >= 0 and state.start[t] + tables.service[t] + tables.back_leg[r, t >> 1] > tables.back_by[r]:
-            state.out[t >> 1] = True
+    stop, visit = by_stop(state), by_eight(tables.visit)
+    stop[::2, RUN][stop[::2, START] > visit[:, LATEST]] = NONE
+    for r, t in enumerate(state.run[LAST::2].tolist()):
+        if t >= 0 and _too_late(tables, r, t >> 1, stop[t, START] + visit[t >> 1, SERVICE + (t & 1)]):
+            stop[t & ~1, RUN] = NONE
 
 
 def _ranks(tables: Tables, start: Mapping[int, Stops]) -> dict[int, float]:
@@ -124,4 +136,4 @@ def _ranks(tables: Tables, start: Mapping[int, Stops]) -> dict[int, float]:
             waiting[u] -= 1
             if not waiting[u]:
                 heapq.heappush(ready, (soonest[u], u))
-    return {v: rank for v, rank in ranks.items() if v < len(tables.slots)}
+    return {v: rank for v, rank in ranks.items() if v < tables.leg.shape[1]}

@@ -11,123 +11,160 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rostering.search.kernel.heap import Flags, Floats, Heap, clear, earlier, empty_heap, pop, push
-from rostering.search.kernel.jit import entered, folded, inner
-from rostering.search.kernel.links import Ints, Links, exchange_tails, no_links, put_after, take_out
-from rostering.search.linked_tables import Tables
+from rostering.search.kernel.heap import Floats, Heap, clear, earlier, pop, push
+from rostering.search.kernel.jit import folded, inner
+from rostering.search.kernel.links import (
+    AFTER,
+    BEFORE,
+    FIRST,
+    LAST,
+    RUN,
+    Ints,
+    exchange_tails,
+    no_links,
+    put_after,
+    take_out,
+)
+from rostering.search.linked_tables import (
+    ANY_COST,
+    BACK_BY,
+    COST,
+    DUE,
+    LATEST,
+    LEAST,
+    LEAVES,
+    MOST,
+    PENALTY,
+    PER_LATE,
+    PER_TRAVEL,
+    PER_WORST,
+    READY,
+    SERVICE,
+    SLOTS,
+    Tables,
+)
 
 NEVER = -(1 << 60)
-TOOK, PUT, TAILS, LEFT_OUT, LET_IN, ORDERED = range(6)
-OPS, KEYS, DIRTY, TOUCHED, TIMED = range(5)
-TRAVEL, LATE, WORST, EXTRA = range(4)
-"""Of `sums` and `delta`: travel, lateness, worst lateness, and points of unfilled visits and of who goes where."""
+START = 3
+"""Of a stop's numbers, behind its links."""
+TOOK, PUT, TAILS, ORDERED = range(4)
+TRAVEL, LATE, WORST, EXTRA, OPS, KEYS, DIRTY, TOUCHED, TIMED = range(9)
+"""Of `sums`: travel, lateness, worst lateness, and points of unfilled visits and of who goes where; then how many
+steps and so on the journal holds."""
+KIND, A, B, C, D, DIRTY_VISIT, TOUCHED_RUN, TIMED_STOP, START_WAS = range(9)
+"""Of a step's 16 numbers: five of what was done; then, each with a count of its own, what must be timed and what was."""
 
 
 class State(NamedTuple):
-    """Visits' order keys and whether they are out; the runs' links; starts by stop (NEVER when out); sums of points."""
+    """Visits' order keys; stops and runs as linked, a stop's start behind its links (NEVER when out); sums of points.
+
+    A visit is out when its first stop is in no run.
+    """
 
     key: Floats
-    out: Flags
-    links: Links
-    start: Ints
+    stop: Ints
+    run: Ints
     sums: Ints
 
 
 class Journal(NamedTuple):
-    """What the change at hand has done: steps, old keys, what must be timed, and starts as they were."""
+    """What the change at hand has done: what it adds to the sums and counts of steps, the steps, and old keys."""
 
-    heap: Heap
-    counts: Ints
-    ops: Ints
+    sums: Ints
+    steps: Ints
     old_keys: Floats
-    dirty: Ints
-    touched: Ints
-    timed: Ints
-    old_starts: Ints
-    delta: Ints
 
 
 def empty_state(*, visits: int, runs: int) -> State:
     """Every visit out."""
-    return State(
-        key=np.arange(1, visits + 1, dtype=np.float64),
-        out=np.ones(visits, np.bool_),
-        links=no_links(stops=2 * visits, runs=runs),
-        start=np.full(2 * visits, NEVER, np.int64),
-        sums=np.zeros(4, np.int64),
-    )
+    stop, run = no_links(stops=2 * visits, runs=runs)
+    state = State(key=np.arange(1, visits + 1, dtype=np.float64), stop=stop, run=run, sums=np.zeros(4, np.int64))
+    by_stop(state)[:, START] = NEVER
+    return state
+
+
+def by_stop(state: State) -> Ints:
+    """The four numbers of each stop."""
+    return state.stop.reshape(-1, 4)
 
 
 def empty_journal(*, visits: int, runs: int) -> Journal:
     """Room for the largest change."""
     room = 8 * visits + 2 * runs + 64
-    return Journal(
-        heap=empty_heap(visits=visits),
-        counts=np.zeros(5, np.int64),
-        ops=np.zeros((room, 5), np.int64),
-        old_keys=np.zeros(room, np.float64),
-        dirty=np.zeros(room, np.int64),
-        touched=np.zeros(room, np.int64),
-        timed=np.zeros(room, np.int64),
-        old_starts=np.zeros(room, np.int64),
-        delta=np.zeros(4, np.int64),
-    )
+    return Journal(sums=np.zeros(9, np.int64), steps=np.zeros(16 * room, np.int64), old_keys=np.zeros(room, np.float64))
 
 
-@folded
+def points(tables: Tables, state: State) -> int:
+    """The objective of the sums."""
+    return int(tables.run[PER_TRAVEL : PER_WORST + 1] @ state.sums[:EXTRA] + state.sums[EXTRA])
+
+
+@inner
 def begin(journal: Journal) -> None:
     """A new change: the journal is empty."""
-    for i in range(len(journal.counts)):
-        journal.counts[i] = 0
-    for i in range(len(journal.delta)):
-        journal.delta[i] = 0
+    sums = journal.sums
+    for i in range(len(sums)):
+        sums[i] = 0
 
 
 @folded
 def _note(journal: Journal, kind: int, a: int, b: int, c: int, d: int) -> None:
-    at = journal.counts[OPS]
-    journal.ops[at, 0] = kind
-    journal.ops[at, 1] = a
-    journal.ops[at, 2] = b
-    journal.ops[at, 3] = c
-    journal.ops[at, 4] = d
-    journal.counts[OPS] = at + 1
+    steps = journal.steps
+    at = journal.sums[OPS]
+    steps[16 * at + KIND] = kind
+    steps[16 * at + A] = a
+    steps[16 * at + B] = b
+    steps[16 * at + C] = c
+    steps[16 * at + D] = d
+    journal.sums[OPS] = at + 1
 
 
 @folded
 def _mark(journal: Journal, t: int) -> None:
     """The stop's visit must be timed again; -1 marks nothing."""
     if t >= 0:
-        journal.dirty[journal.counts[DIRTY]] = t >> 1
-        journal.counts[DIRTY] += 1
+        journal.steps[16 * (journal.sums[DIRTY]) + DIRTY_VISIT] = t >> 1
+        journal.sums[DIRTY] += 1
 
 
 @folded
 def _touch(journal: Journal, r: int) -> None:
-    journal.touched[journal.counts[TOUCHED]] = r
-    journal.counts[TOUCHED] += 1
+    journal.steps[16 * (journal.sums[TOUCHED]) + TOUCHED_RUN] = r
+    journal.sums[TOUCHED] += 1
 
 
 @folded
 def leg_between(tables: Tables, r: int, p: int, q: int) -> int:
     """Travel from stop `p` to stop `q` in run `r`; -1 is home, and nothing is travelled from home to home."""
-    if p < 0:
-        return 0 if q < 0 else tables.out_leg[r, q >> 1]
-    return tables.back_leg[r, p >> 1] if q < 0 else tables.leg[p >> 1, q >> 1]  # type: ignore[no-any-return]
+    leg = tables.leg
+    if q >= 0:
+        return leg[p >> 1 if p >= 0 else leg.shape[1] + 2 * r, q >> 1]  # type: ignore[no-any-return]
+    return leg[leg.shape[1] + 2 * r + 1, p >> 1] if p >= 0 else 0
+
+
+@folded
+def larger(a: int, b: int) -> int:
+    """What max gives, which numba compiles again for each place that it is used at."""
+    return a if a > b else b  # noqa: FURB136
+
+
+@folded
+def late_by(start: int, due: int) -> int:
+    """Seconds after `due`, or 0."""
+    return start - due if start > due else 0
 
 
 @inner
 def take(tables: Tables, state: State, journal: Journal, t: int) -> None:
     """Stop `t` leaves its run."""
-    links = state.links
-    r = links.run_of[t]
-    p = links.before[t]
-    q = links.after[t]
-    journal.delta[TRAVEL] += leg_between(tables, r, p, q) - leg_between(tables, r, p, t) - leg_between(tables, r, t, q)
-    if tables.weights[3]:
-        journal.delta[EXTRA] -= tables.cost[t, r]
-    take_out(links, t)
-    _note(journal, TOOK, t, r, p, 0)
+    stop = state.stop
+    r, p, q = stop[4 * t + RUN], stop[4 * t + BEFORE], stop[4 * t + AFTER]
+    delta = leg_between(tables, r, p, q) - leg_between(tables, r, p, t) - leg_between(tables, r, t, q)
+    journal.sums[TRAVEL] += delta
+    if tables.run[ANY_COST]:
+        journal.sums[EXTRA] -= tables.listed[t, COST + r]
+    take_out(stop, state.run, t)
+    _note(journal, int(TOOK), t, r, p, q)
     _mark(journal, q)
     _touch(journal, r)
 
@@ -135,13 +172,13 @@ def take(tables: Tables, state: State, journal: Journal, t: int) -> None:
 @folded
 def put(tables: Tables, state: State, journal: Journal, t: int, r: int, p: int) -> None:
     """Stop `t`, in no run, comes after stop `p` of run `r` (-1: first)."""
-    links = state.links
-    q = links.first[r] if p < 0 else links.after[p]
-    journal.delta[TRAVEL] += leg_between(tables, r, p, t) + leg_between(tables, r, t, q) - leg_between(tables, r, p, q)
-    if tables.weights[3]:
-        journal.delta[EXTRA] += tables.cost[t, r]
-    put_after(links, t, r, p)
-    _note(journal, PUT, t, 0, 0, 0)
+    q = state.run[2 * r + FIRST] if p < 0 else state.stop[4 * p + AFTER]
+    delta = leg_between(tables, r, p, t) + leg_between(tables, r, t, q) - leg_between(tables, r, p, q)
+    journal.sums[TRAVEL] += delta
+    if tables.run[ANY_COST]:
+        journal.sums[EXTRA] += tables.listed[t, COST + r]
+    put_after(state.stop, state.run, t, r, p)
+    _note(journal, int(PUT), t, r, p, q)
     _mark(journal, t)
     _mark(journal, q)
     _touch(journal, r)
@@ -150,189 +187,193 @@ def put(tables: Tables, state: State, journal: Journal, t: int, r: int, p: int) 
 @inner
 def put_by_key(tables: Tables, state: State, journal: Journal, t: int, r: int) -> None:
     """Stop `t`, in no run, goes where its visit's key says in run `r`."""
-    p = state.links.last[r]
+    p = state.run[2 * r + LAST]
     v = t >> 1
     while p >= 0 and earlier(state.key, v, p >> 1):
-        p = state.links.before[p]
+        p = state.stop[4 * p + BEFORE]
     put(tables, state, journal, t, r, p)
 
 
 @folded
 def order(state: State, journal: Journal, v: int, key: float) -> None:
     """Visit `v` moves in the order; none of its stops is in a run."""
-    at = journal.counts[KEYS]
+    at = journal.sums[KEYS]
     journal.old_keys[at] = state.key[v]
-    journal.counts[KEYS] = at + 1
+    journal.sums[KEYS] = at + 1
     state.key[v] = key
-    _note(journal, ORDERED, v, at, 0, 0)
+    _note(journal, int(ORDERED), v, at, v, at)
 
 
 @inner
 def exchange(tables: Tables, state: State, journal: Journal, r: int, p: int, s: int, q: int) -> None:
     """What follows stop `p` in run `r` and stop `q` in run `s` change places; every stop may be in its new run."""
-    links = state.links
-    a = links.first[r] if p < 0 else links.after[p]
-    b = links.first[s] if q < 0 else links.after[q]
-    delta = leg_between(tables, r, p, b) + leg_between(tables, s, q, a)
-    delta -= leg_between(tables, r, p, a) + leg_between(tables, s, q, b)
-    if a >= 0:
-        end = links.last[r]
-        delta += leg_between(tables, s, end, -1) - leg_between(tables, r, end, -1)
-    if b >= 0:
-        end = links.last[s]
-        delta += leg_between(tables, r, end, -1) - leg_between(tables, s, end, -1)
-    journal.delta[TRAVEL] += delta
-    if tables.weights[3]:
-        journal.delta[EXTRA] += _tail_cost(tables, links, a, s) - _tail_cost(tables, links, a, r)
-        journal.delta[EXTRA] += _tail_cost(tables, links, b, r) - _tail_cost(tables, links, b, s)
-    exchange_tails(links, r, p, s, q)
-    _note(journal, TAILS, r, p, s, q)
+    stop, run = state.stop, state.run
+    a = run[2 * r + FIRST] if p < 0 else stop[4 * p + AFTER]
+    b = run[2 * s + FIRST] if q < 0 else stop[4 * q + AFTER]
+    delta = _tail_moved(tables, state, r, p, a, s, q)
+    delta += _tail_moved(tables, state, s, q, b, r, p)
+    journal.sums[TRAVEL] += delta
+    if tables.run[ANY_COST]:
+        journal.sums[EXTRA] += _tail_cost(tables, stop, a, s, r) + _tail_cost(tables, stop, b, r, s)
+    exchange_tails(stop, run, r, p, s, q)
+    _note(journal, int(TAILS), r, p, s, q)
     _mark(journal, a)
     _mark(journal, b)
     _touch(journal, r)
     _touch(journal, s)
 
 
+@folded
+def _tail_moved(tables: Tables, state: State, r: int, p: int, a: int, s: int, q: int) -> int:
+    """Travel more when stop `a` and all after it follow stop `q` of run `s` and not stop `p` of run `r`."""
+    delta = leg_between(tables, s, q, a) - leg_between(tables, r, p, a)
+    if a >= 0:
+        end, home = state.run[2 * r + LAST] >> 1, tables.leg.shape[1] + 1
+        delta += tables.leg[home + 2 * s, end] - tables.leg[home + 2 * r, end]
+    return delta
+
+
 @inner
-def _tail_cost(tables: Tables, links: Links, t: int, r: int) -> int:
+def _tail_cost(tables: Tables, stop: Ints, t: int, s: int, r: int) -> int:
+    """Points more for stop `t` and all after it in run `s` than in run `r`."""
     total = 0
     while t >= 0:
-        total += tables.cost[t, r]
-        t = links.after[t]
+        total += tables.listed[t, COST + s] - tables.listed[t, COST + r]
+        t = stop[4 * t + AFTER]
     return total
 
 
 @folded
 def leave_out(tables: Tables, state: State, journal: Journal, v: int) -> None:
-    """Visit `v`, none of whose stops is in a run, is out."""
-    state.out[v] = True
-    journal.delta[EXTRA] += tables.penalty[v]
-    _note(journal, LEFT_OUT, v, 0, 0, 0)
-    for t in range(2 * v, 2 * v + tables.slots[v]):
-        journal.delta[LATE] -= max(0, state.start[t] - tables.due[v])
-        _set_start(state, journal, t, NEVER)
-
-
-@folded
-def let_in(tables: Tables, state: State, journal: Journal, v: int) -> None:
-    """Visit `v` is not out any more; its stops are put in next."""
-    state.out[v] = False
-    journal.delta[EXTRA] -= tables.penalty[v]
-    _note(journal, LET_IN, v, 0, 0, 0)
+    """Visit `v`, none of whose stops is in a run, stays out."""
+    journal.sums[EXTRA] += tables.listed[2 * v, PENALTY]
+    for t in range(2 * v, 2 * v + tables.visit[8 * v + SLOTS]):
+        journal.sums[LATE] -= late_by(state.stop[4 * t + START], tables.visit[8 * v + DUE])
+        _set_start(state, journal, t, int(NEVER))
 
 
 @folded
 def _set_start(state: State, journal: Journal, t: int, start: int) -> None:
-    at = journal.counts[TIMED]
-    journal.timed[at] = t
-    journal.old_starts[at] = state.start[t]
-    journal.counts[TIMED] = at + 1
-    state.start[t] = start
+    at = journal.sums[TIMED]
+    journal.steps[16 * at + TIMED_STOP] = t
+    journal.steps[16 * at + START_WAS] = state.stop[4 * t + START]
+    journal.sums[TIMED] = at + 1
+    state.stop[4 * t + START] = start
 
 
 @inner
 def undo(state: State, journal: Journal) -> None:
     """Every step of the change taken back, last first."""
-    for i in range(journal.counts[TIMED] - 1, -1, -1):
-        state.start[journal.timed[i]] = journal.old_starts[i]
-    for i in range(journal.counts[OPS] - 1, -1, -1):
-        kind = journal.ops[i, 0]
-        a = journal.ops[i, 1]
-        b = journal.ops[i, 2]
+    stop, run, steps = state.stop, state.run, journal.steps
+    for i in range(journal.sums[TIMED] - 1, -1, -1):
+        stop[4 * (steps[16 * i + TIMED_STOP]) + START] = steps[16 * i + START_WAS]
+    for i in range(journal.sums[OPS] - 1, -1, -1):
+        kind, a, b = steps[16 * i + KIND], steps[16 * i + A], steps[16 * i + B]
         if kind == PUT:
-            take_out(state.links, a)
+            take_out(stop, run, a)
         elif kind == TOOK:
-            put_after(state.links, a, b, journal.ops[i, 3])
+            put_after(stop, run, a, b, steps[16 * i + C])
         elif kind == TAILS:
-            exchange_tails(state.links, a, b, journal.ops[i, 3], journal.ops[i, 4])
-        elif kind == ORDERED:
-            state.key[a] = journal.old_keys[b]
+            exchange_tails(stop, run, a, b, steps[16 * i + C], steps[16 * i + D])
         else:
-            state.out[a] = kind == LET_IN
-    begin(journal)
+            state.key[a] = journal.old_keys[b]
 
 
 @folded
-def settle(tables: Tables, state: State, journal: Journal, bound: float) -> bool:
+def settle(tables: Tables, state: State, journal: Journal, heap: Heap, bound: float) -> bool:
     """Whether the change is legal and costs less than `bound`: then it is kept, with its times; else undone."""
-    fixed = tables.weights[0] * journal.delta[TRAVEL] + journal.delta[EXTRA]
-    least = fixed - tables.weights[1] * state.sums[LATE] - tables.weights[2] * state.sums[WORST]
-    if least < bound and _retimed(tables, state, journal, bound, fixed) and _all_back(tables, state, journal):
+    weights, sums, more = tables.run, state.sums, journal.sums
+    fixed = weights[PER_TRAVEL] * more[TRAVEL] + more[EXTRA]
+    least = fixed - weights[PER_LATE] * sums[LATE] - weights[PER_WORST] * sums[WORST]
+    if least < bound and _retimed(tables, state, journal, heap, bound, fixed) and _all_back(tables, state, journal):
         worst = _worst(tables, state, journal)
-        cost = fixed + tables.weights[1] * journal.delta[LATE] + tables.weights[2] * (worst - state.sums[WORST])
+        cost = fixed + weights[PER_LATE] * more[LATE] + weights[PER_WORST] * (worst - sums[WORST])
         if cost < bound:
-            state.sums[TRAVEL] += journal.delta[TRAVEL]
-            state.sums[LATE] += journal.delta[LATE]
-            state.sums[EXTRA] += journal.delta[EXTRA]
-            state.sums[WORST] = worst
+            sums[TRAVEL] += more[TRAVEL]
+            sums[LATE] += more[LATE]
+            sums[EXTRA] += more[EXTRA]
+            sums[WORST] = worst
             return True
     undo(state, journal)
     return False
 
 
 @folded
-def _retimed(tables: Tables, state: State, journal: Journal, bound: float, fixed: int) -> bool:
+def _retimed(tables: Tables, state: State, journal: Journal, heap: Heap, bound: float, fixed: int) -> bool:
     """Times every marked visit and all that follow from it; False as soon as that is illegal or too dear.
 
     Keys rise along every run, so that no visit is timed twice; a visit's lateness, once it is timed, is final.
     """
-    key, start, links, heap = state.key, state.start, state.links, journal.heap
-    for i in range(journal.counts[DIRTY]):
-        if not state.out[journal.dirty[i]]:
-            push(heap, key, journal.dirty[i])
-    left = state.sums[LATE] + journal.delta[LATE]
+    key, stop, more, visit = state.key, state.stop, journal.sums, tables.visit
+    per_late, per_worst, worst_was = tables.run[PER_LATE], tables.run[PER_WORST], state.sums[WORST]
+    for i in range(more[DIRTY]):
+        v = journal.steps[16 * i + DIRTY_VISIT]
+        if stop[8 * v + RUN] >= 0:
+            push(heap, key, v)
+    left = state.sums[LATE] + more[LATE]
     worst = 0
     while heap.size[0] > 0:
         v = pop(heap, key)
-        first, second = starts_of(tables, state, v)
-        if first > tables.latest[v]:
+        first, second = starts_of(tables, stop, v)
+        if first > visit[8 * v + LATEST]:
             clear(heap)
             return False
-        for t in range(2 * v, 2 * v + tables.slots[v]):
+        due = visit[8 * v + DUE]
+        for t in range(2 * v, 2 * v + visit[8 * v + SLOTS]):
             now = second if t & 1 else first
-            was = start[t]
-            left -= max(0, was - tables.due[v])
-            if now == was:
+            was = late_by(stop[4 * t + START], due)
+            left -= was
+            if now == stop[4 * t + START]:
                 continue
-            journal.delta[LATE] += max(0, now - tables.due[v]) - max(0, was - tables.due[v])
+            more[LATE] += late_by(now, due) - was
             _set_start(state, journal, t, now)
-            if links.after[t] >= 0:
-                push(heap, key, links.after[t] >> 1)
+            following = stop[4 * t + AFTER]
+            if following >= 0:
+                push(heap, key, following >> 1)
             else:
-                _touch(journal, links.run_of[t])
-        worst = max(worst, max(first, second) - tables.due[v])
-        late = journal.delta[LATE] - left
-        if fixed + tables.weights[1] * late + tables.weights[2] * (worst - state.sums[WORST]) >= bound:
+                _touch(journal, stop[4 * t + RUN])
+        worst = larger(worst, larger(first, second) - due)
+        if fixed + per_late * (more[LATE] - left) + per_worst * (worst - worst_was) >= bound:
             clear(heap)
             return False
     return True
 
 
 @folded
-def _arrival(tables: Tables, state: State, t: int) -> int:
-    r = state.links.run_of[t]
-    p = state.links.before[t]
+def _arrival(tables: Tables, stop: Ints, t: int) -> int:
+    p = stop[4 * t + BEFORE]
     if p < 0:
-        return tables.leaves[r] + tables.out_leg[r, t >> 1]  # type: ignore[no-any-return]
-    return state.start[p] + tables.service[p] + tables.leg[p >> 1, t >> 1]  # type: ignore[no-any-return]
+        r = stop[4 * t + RUN]
+        return tables.run[8 * r + LEAVES] + tables.leg[tables.leg.shape[1] + 2 * r, t >> 1]  # type: ignore[no-any-return]
+    return stop[4 * p + START] + tables.visit[8 * (p >> 1) + SERVICE + (p & 1)] + tables.leg[p >> 1, t >> 1]  # type: ignore[no-any-return]
 
 
 @folded
-def starts_of(tables: Tables, state: State, v: int) -> tuple[int, int]:
+def starts_of(tables: Tables, stop: Ints, v: int) -> tuple[int, int]:
     """The earliest starts of the visit's stops after the stops before them; the second is NEVER for one slot."""
-    first = max(_arrival(tables, state, 2 * v), tables.ready[v])
-    if tables.slots[v] == 1:
+    visit = tables.visit
+    first = larger(_arrival(tables, stop, 2 * v), visit[8 * v + READY])
+    if visit[8 * v + SLOTS] == 1:
         return first, NEVER
-    second = max(_arrival(tables, state, 2 * v + 1), first + tables.least[v])
-    return max(first, second - tables.most[v]), second
+    second = larger(_arrival(tables, stop, 2 * v + 1), first + visit[8 * v + LEAST])
+    first = larger(first, second - visit[8 * v + MOST])
+    return first, second
+
+
+@folded
+def too_late(tables: Tables, state: State, r: int) -> bool:
+    """Whether run `r` comes back after it must."""
+    t = state.run[2 * r + LAST]
+    if t < 0:
+        return False
+    back = state.stop[4 * t + START] + tables.visit[8 * (t >> 1) + SERVICE + (t & 1)]
+    return back + tables.leg[tables.leg.shape[1] + 2 * r + 1, t >> 1] > tables.run[8 * r + BACK_BY]  # type: ignore[no-any-return]
 
 
 @folded
 def _all_back(tables: Tables, state: State, journal: Journal) -> bool:
-    for i in range(journal.counts[TOUCHED]):
-        r = journal.touched[i]
-        t = state.links.last[r]
-        if t >= 0 and state.start[t] + tables.service[t] + tables.back_leg[r, t >> 1] > tables.back_by[r]:
+    for i in range(journal.sums[TOUCHED]):  # noqa: SIM110 -- compiled: no generators
+        if too_late(tables, state, journal.steps[16 * i + TOUCHED_RUN]):
             return False
     return True
 
@@ -343,27 +384,21 @@ def _worst(tables: Tables, state: State, journal: Journal) -> int:
     worst = state.sums[WORST]
     found = 0
     better = False
-    for i in range(journal.counts[TIMED]):
-        t = journal.timed[i]
-        found = max(found, state.start[t] - tables.due[t >> 1])
-        if worst > 0 and journal.old_starts[i] - tables.due[t >> 1] >= worst:
+    for i in range(journal.sums[TIMED]):
+        t = journal.steps[16 * i + TIMED_STOP]
+        due = tables.visit[8 * (t >> 1) + DUE]
+        found = larger(found, late_by(state.stop[4 * t + START], due))
+        if worst > 0 and journal.steps[16 * i + START_WAS] - due >= worst:
             better = True
     if found >= worst or not better:
-        return max(found, worst)  # type: ignore[no-any-return]
+        return larger(found, worst)
     return worst_of(tables, state)
 
 
-@entered
+@inner
 def worst_of(tables: Tables, state: State) -> int:
     """The worst lateness over all stops."""
     worst = 0
-    for t in range(len(state.start)):
-        worst = max(worst, state.start[t] - tables.due[t >> 1])
+    for t in range(len(state.stop) >> 2):
+        worst = larger(worst, late_by(state.stop[4 * t + START], tables.visit[8 * (t >> 1) + DUE]))
     return worst
-
-
-@entered
-def points(tables: Tables, state: State) -> int:
-    """The objective of the sums."""
-    weights, sums = tables.weights, state.sums
-    return weights[0] * sums[TRAVEL] + weights[1] * sums[LATE] + weights[2] * sums[WORST] + sums[EXTRA]  # type: ignore[no-any-return]

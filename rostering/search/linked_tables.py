@@ -11,42 +11,41 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rostering.problem import Demand, Worker
+from rostering.problem import Worker
 from rostering.search.compiled import Compiled
 from rostering.search.kernel.heap import Flags
 from rostering.search.kernel.links import Ints
 
 NEAR_MAX = 24
-LATEST = np.int64(1 << 60)
+NEVER_DUE = 1 << 60
+
+SLOTS, READY, LATEST, DUE, LEAST, MOST, SERVICE, SERVICE_OF_SECOND = range(8)
+"""Of a visit's numbers: how many slots; ready, latest and due starts; the gap's least and most; each slot's service."""
+LEAVES, BACK_BY, PER_TRAVEL, PER_LATE, PER_WORST, ANY_COST = range(6)
+"""Of a run's numbers: when it may leave and must be back; and the same for all runs: the points of a second of travel,
+lateness and the worst lateness, and 1 where any worker costs anything."""
+PENALTY, ABLE_COUNT, COST = range(3)
+"""Columns of `listed`: the visit's penalty, how many runs may take the stop; then the costs by run, then those runs."""
 
 
 class Tables(NamedTuple):
-    """By visit: slots, ready, latest and due starts, the gap's least and most, penalty, near visits, legs between.
+    """Rows of 8 numbers: `visit` by visit and `run` by run, both flat. By stop: `listed`, which is read seldom, and
+    `able`, who may take it, by run.
 
-    By stop: service, whether each run is able to take it (and the list of those), what that costs. By run: when it may
-    leave and must be back, the legs from and to its home. `weights`: travel, lateness, worst lateness, and 1 where any
-    worker costs anything.
+    `leg` is by visit from and to; behind the visits stand two rows for each run: from its home, and back to it.
     """
 
-    slots: Ints
-    ready: Ints
-    latest: Ints
-    due: Ints
-    least: Ints
-    most: Ints
-    penalty: Ints
+    visit: Ints
+    listed: Ints
+    run: Ints
     near: Ints
     leg: Ints
-    service: Ints
     able: Flags
-    able_runs: Ints
-    able_from: Ints
-    cost: Ints
-    leaves: Ints
-    back_by: Ints
-    out_leg: Ints
-    back_leg: Ints
-    weights: Ints
+
+
+def by_eight(numbers: Ints) -> Ints:
+    """The rows of `visit` or `run`."""
+    return numbers.reshape(-1, 8)
 
 
 def tables_of(*, compiled: Compiled) -> Tables:
@@ -55,34 +54,56 @@ def tables_of(*, compiled: Compiled) -> Tables:
     places = np.array([demand.place for demand in demands], np.int64)
     homes = np.array([duty.home for duty in duties], np.int64)
     matrix = compiled.problem.travel.seconds_by_mode[compiled.workers[0].mode]
-    weights = compiled.problem.weights
-    leg = np.ascontiguousarray(matrix[np.ix_(places, places)])
-    ready = np.array([spans[0][0] for spans in compiled.windows], np.int64)
-    due = np.array([LATEST if demand.due is None else demand.due for demand in demands], np.int64)
-    latest = np.array([spans[0][1] for spans in compiled.windows], np.int64)
-    able, able_runs, able_from = _able(compiled)
-    cost = _cost(compiled)
+    between = matrix[np.ix_(places, places)]
+    home = np.stack((matrix[np.ix_(homes, places)], matrix[np.ix_(places, homes)].T), axis=1)
+    visit, able = _visits(compiled), _able(compiled)
+    near = _near(between, visit[:, READY], visit[:, [DUE, LATEST]].min(axis=1))
+    listed = _listed(compiled, able)
     return Tables(
-        slots=np.array([len(demand.slots) for demand in demands], np.int64),
-        ready=ready,
-        latest=latest,
-        due=due,
-        least=np.array([demand.sync.min_seconds for demand in demands], np.int64),
-        most=np.array([demand.sync.max_seconds for demand in demands], np.int64),
-        penalty=np.array(compiled.penalty, np.int64),
-        near=_near(leg, ready, np.minimum(due, latest)),
-        leg=leg,
-        service=_service(demands),
+        visit=visit.ravel(),
+        listed=listed,
+        run=_runs(compiled, listed).ravel(),
+        near=near,
+        leg=np.concatenate((between, home.reshape(-1, len(demands)))).astype(np.int64),
         able=able,
-        able_runs=able_runs,
-        able_from=able_from,
-        cost=cost,
-        leaves=np.array([duty.start for duty in duties], np.int64),
-        back_by=np.array([duty.end for duty in duties], np.int64),
-        out_leg=np.ascontiguousarray(matrix[np.ix_(homes, places)]),
-        back_leg=np.ascontiguousarray(matrix[np.ix_(places, homes)].T),
-        weights=np.array([weights.travel, weights.lateness, weights.lateness_worst, int(cost.any())], np.int64),
     )
+
+
+def _visits(compiled: Compiled) -> Ints:
+    found = np.zeros((len(compiled.demands), 8), np.int64)
+    for v, demand in enumerate(compiled.demands):
+        ((ready, latest),) = compiled.windows[v]
+        found[v, [SLOTS, READY, LATEST]] = len(demand.slots), ready, latest
+        found[v, DUE] = NEVER_DUE if demand.due is None else demand.due
+        found[v, [LEAST, MOST]] = demand.sync.min_seconds, demand.sync.max_seconds
+        for k, slot in enumerate(demand.slots):
+            found[v, SERVICE + k] = slot.service_seconds
+    return found
+
+
+def _listed(compiled: Compiled, able: Flags) -> Ints:
+    cost = _cost(compiled)
+    found = np.zeros((len(able), COST + 2 * able.shape[1]), np.int64)
+    found[:, PENALTY] = np.repeat(compiled.penalty, 2)
+    found[:, ABLE_COUNT] = able.sum(axis=1)
+    found[:, COST : COST + able.shape[1]] = cost
+    for t, row in enumerate(able):
+        found[t, COST + len(row) : COST + len(row) + row.sum()] = np.flatnonzero(row)
+    return found
+
+
+def _runs(compiled: Compiled, listed: Ints) -> Ints:
+    weights, runs = compiled.problem.weights, len(compiled.duties)
+    found = np.zeros((runs, 8), np.int64)
+    found[:, LEAVES] = [duty.start for duty in compiled.duties]
+    found[:, BACK_BY] = [duty.end for duty in compiled.duties]
+    found[:, PER_TRAVEL], found[:, PER_LATE], found[:, PER_WORST] = (
+        weights.travel,
+        weights.lateness,
+        weights.lateness_worst,
+    )
+    found[:, ANY_COST] = listed[:, COST : COST + runs].any()
+    return found
 
 
 def refusal(*, compiled: Compiled) -> str | None:
@@ -133,21 +154,12 @@ def _of_visits(compiled: Compiled) -> Iterator[str]:
             yield f"a slot that nobody may take (visit {demand.id})"
 
 
-def _service(demands: tuple[Demand, ...]) -> Ints:
-    found = np.zeros(2 * len(demands), np.int64)
-    for d, demand in enumerate(demands):
-        for k, slot in enumerate(demand.slots):
-            found[2 * d + k] = slot.service_seconds
-    return found
-
-
-def _able(compiled: Compiled) -> tuple[Flags, Ints, Ints]:
+def _able(compiled: Compiled) -> Flags:
     able = np.zeros((2 * len(compiled.demands), len(compiled.duties)), np.bool_)
     for d, slots in enumerate(compiled.eligible):
         for k, runs in enumerate(slots):
             able[2 * d + k, list(runs)] = True
-    counts = able.sum(axis=1)
-    return able, np.append(np.nonzero(able)[1], 0).astype(np.int64), np.append(0, np.cumsum(counts)).astype(np.int64)
+    return able
 
 
 def _cost(compiled: Compiled) -> Ints:

@@ -11,13 +11,18 @@ from rostering.search.kernel.jit import compiled
 
 
 @compiled
-def _take_out(of, t):
-    links.take_out(of, t)
+def _take_out(stop, run, t):
+    links.take_out(stop, run, t)
 
 
 @compiled
-def _put_after(of, t, r, p):
-    links.put_after(of, t, r, p)
+def _put_after(stop, run, t, r, p):
+    links.put_after(stop, run, t, r, p)
+
+
+@compiled
+def _next_word(state):
+    return chance.next_word(state)
 
 
 @compiled
@@ -31,19 +36,20 @@ def _sorted_by(of, key, visits, out):
     return i
 
 
-def runs_of(of):
+def runs_of(stop, run):
     """Each run's stops, read forwards; backwards must agree."""
     found = []
-    for r in range(len(of.first)):
-        ahead, t = [], of.first[r]
+    stops = stop.reshape(-1, 4).tolist()
+    for r, (first, last) in enumerate(run.reshape(-1, 2).tolist()):
+        ahead, t = [], first
         while t >= 0:
-            assert of.run_of[t] == r
-            ahead.append(int(t))
-            t = of.after[t]
-        back, t = [], of.last[r]
+            assert stops[t][links.RUN] == r
+            ahead.append(t)
+            t = stops[t][links.AFTER]
+        back, t = [], last
         while t >= 0:
-            back.append(int(t))
-            t = of.before[t]
+            back.append(t)
+            t = stops[t][links.BEFORE]
         assert back[::-1] == ahead
         found.append(ahead)
     return found
@@ -53,22 +59,22 @@ def runs_of(of):
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=12), st.data())
 def test_linked_runs_are_lists(places, data):
     """A stop lost, doubled or in two runs after a move or its undoing."""
-    of = links.no_links(stops=len(places), runs=3)
+    stop, run = of = links.no_links(stops=len(places), runs=3)
     plain: list[list[int]] = [[], [], []]
     for t, (r, wish) in enumerate(places):
         at = min(wish, len(plain[r]))
-        _put_after(of, t, r, plain[r][at - 1] if at else -1)
+        _put_after(stop, run, t, r, plain[r][at - 1] if at else -1)
         plain[r].insert(at, t)
-    assert runs_of(of) == plain
+    assert runs_of(*of) == plain
     cut = [data.draw(st.integers(0, len(plain[r]))) for r in (0, 1)]
     before = [plain[r][c - 1] if c else -1 for r, c in zip((0, 1), cut, strict=True)]
-    links.exchange_tails(of, 0, before[0], 1, before[1])
-    assert runs_of(of) == [plain[0][: cut[0]] + plain[1][cut[1] :], plain[1][: cut[1]] + plain[0][cut[0] :], plain[2]]
-    links.exchange_tails(of, 0, before[0], 1, before[1])
-    assert runs_of(of) == plain
+    links.exchange_tails(stop, run, 0, before[0], 1, before[1])
+    assert runs_of(*of) == [plain[0][: cut[0]] + plain[1][cut[1] :], plain[1][: cut[1]] + plain[0][cut[0] :], plain[2]]
+    links.exchange_tails(stop, run, 0, before[0], 1, before[1])
+    assert runs_of(*of) == plain
     gone = data.draw(st.integers(0, len(places) - 1))
-    _take_out(of, gone)
-    assert runs_of(of) == [[t for t in run if t != gone] for run in plain]
+    _take_out(stop, run, gone)
+    assert runs_of(*of) == [[t for t in run if t != gone] for run in plain]
 
 
 @settings(deadline=None)
@@ -84,5 +90,5 @@ def test_the_heap_gives_each_visit_once_in_order_of_key(keys, data):
 
 def test_random_numbers_repeat_for_a_seed():
     """A search that nobody can repeat."""
-    words = [[int(chance.next_word(chance.seeded(seed))) for _ in range(3)] for seed in (0, 1, 1)]
+    words = [[int(_next_word(chance.seeded(seed))) for _ in range(3)] for seed in (0, 1, 1)]
     assert words[1] == words[2] != words[0]

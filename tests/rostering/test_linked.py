@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from rostering.problem import Demand, Problem, Shift, Slot, Sync, Travel, Weights, Window, Worker
 from rostering.search.compiled import compile_problem
 from rostering.search.kernel.chance import seeded
+from rostering.search.kernel.heap import empty_heap
 from rostering.search.linked import MIX_WITH_OPTIONAL, LinkedEngine, stops_of
-from rostering.search.linked_anneal import anneal, best_of, recall, remember, spread_keys
+from rostering.search.linked_anneal import anneal, best_of, recall, spread_keys
 from rostering.search.linked_first import first_state, started_state
 from rostering.search.linked_rebuilt import rebuilt
-from rostering.search.linked_state import empty_journal, points
+from rostering.search.linked_state import START, by_stop, empty_journal, points
 from rostering.search.linked_tables import refusal, tables_of
 from rostering.solver import Params, solve, verified
 from rostering.stop import Iterations
@@ -84,21 +85,18 @@ def test_what_the_search_keeps_up_to_date_equals_a_rebuild(given, seed, heat):
         return
     tables = tables_of(compiled=compiled)
     state = first_state(tables=tables)
-    journal, best, words = (
-        empty_journal(visits=len(tables.slots), runs=len(tables.leaves)),
-        best_of(state),
-        seeded(seed),
-    )
-    remember(tables, state, best)
+    visits, runs = len(state.key), tables.able.shape[1]
+    journal, heap = empty_journal(visits=visits, runs=runs), empty_heap(visits=visits)
+    best, words = best_of(tables, state), seeded(seed)
     for _ in range(20):
         spread_keys(state)
-        anneal(tables, state, journal, best, words, np.array(MIX_WITH_OPTIONAL), 50, heat)
-        kept = [state.start.copy(), state.sums.copy(), *(each.copy() for each in state.links)]
+        anneal(tables, state, journal, heap, best, words, np.array(MIX_WITH_OPTIONAL), 50, heat)
+        kept = [by_stop(state)[:, START].copy(), state.sums.copy(), state.run.copy(), stops_of(state=state)]
         assert rebuilt(tables, state) == 0
-        assert np.array_equal(kept[0], state.start)
+        assert np.array_equal(kept[0], by_stop(state)[:, START])
         assert np.array_equal(kept[1], state.sums)
-        assert np.array_equal(kept[5], state.links.first)
-        assert np.array_equal(kept[6], state.links.last)
+        assert np.array_equal(kept[2], state.run)
+        assert kept[3] == stops_of(state=state)
     assert recall(tables, state, best) == 0
     assert points(tables, state) == best.points[0]
 

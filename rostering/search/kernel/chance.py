@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from rostering.search.kernel.jit import compiled, inlined
+from rostering.search.kernel.jit import folded, inlined
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 WARM_UP = 20
+FACTOR, OFFSET, EVERY_BIT = 2654435761, 88172645463325252, (1 << 64) - 1
 
 
-@inlined
+@folded
 def next_word(state: Words) -> np.uint64:
     """The next 64 random bits; changes `state`, an array of one word that is not 0."""
     x = state[0]
@@ -35,11 +36,11 @@ def share(state: Words) -> float:
     return np.float64(next_word(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@compiled
 def seeded(seed: int) -> Words:
     """A state that `seed` (0 or more) alone decides."""
-    state = np.zeros(1, np.uint64)
-    state[0] = np.uint64(seed) * np.uint64(2654435761) + np.uint64(88172645463325252)
+    word = (seed * FACTOR + OFFSET) & EVERY_BIT
     for _ in range(WARM_UP):
-        next_word(state)
-    return state
+        word ^= (word << 13) & EVERY_BIT
+        word ^= word >> 7
+        word ^= (word << 17) & EVERY_BIT
+    return np.array([word], np.uint64)
