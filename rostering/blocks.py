@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rostering.constraint import Span
 from rostering.constraints import CONSTRAINTS
+from rostering.gaps import can_both_be
 from rostering.lines import Line, Place, calm_span, line_of, places_in, pushed, starts_to_try
 from rostering.problem import Demand, Worker
 from rostering.roster import Nearest, Unfilled
@@ -54,6 +55,9 @@ def _reason(standing: Standing, demand: Demand, found: Sequence[Block]) -> str:
         return "there are no workers"
     if not standing.rules.starts(demand):
         return "its windows and its pinned start contradict each other: no start is legal"
+    rival = _contradicting(standing, demand)
+    if rival is not None:
+        return f"its times and those of the customer's visit {rival} contradict the gap between them (visit_gap)"
     counts = Counter(block.nearest.rule for block in found)
     said = ", ".join(f"{rule} blocks {count}" for rule, count in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
     if found[0].near >= BY_SHIFT:
@@ -61,6 +65,17 @@ def _reason(standing: Standing, demand: Demand, found: Sequence[Block]) -> str:
     if found[0].near == BY_RUN:
         return f"every worker who could do it is taken ({said})"
     return f"someone could do one part of it but not together with the rest ({said})"
+
+
+def _contradicting(standing: Standing, demand: Demand) -> str | None:
+    """A visit of the same customer that is in the roster and leaves this one no start, wherever within its windows it is moved."""
+    starts = standing.rules.starts
+    for other in standing.rules.problem.demands:
+        if other.customer != demand.customer or other.id == demand.id or standing.missing(demand=other):
+            continue
+        if not can_both_be(one=demand, other=other, one_starts=starts(demand), other_starts=starts(other)):
+            return other.id
+    return None
 
 
 def _block(standing: Standing, demand: Demand, slot: int, worker: Worker, spans: list[Span]) -> Block:

@@ -13,6 +13,7 @@ import numpy as np
 from rostering.bounds_cover import FORBIDDEN, Floats, least, legs, sharing, shortest_entry
 from rostering.bounds_energy import overload
 from rostering.bounds_slots import Bools, Ints, Slots, slots_by_time, slots_of
+from rostering.gaps import contradicted
 from rostering.problem import TIME_MAX, Problem
 from rostering.search.compiled import Compiled, compile_problem
 
@@ -25,7 +26,8 @@ def unassigned_bound(*, problem: Problem, compiled: Compiled | None = None) -> i
     """Worker-visits that no roster can fill.
 
     Visits that nobody can do (or, for a double-up, no two people together) within the windows and shifts with travel
-    from home and back, and, of the others, what exceeds the working time there is in some interval.
+    from home and back, and, of the others, what exceeds the working time there is in some interval, or what the times
+    and gaps of a customer's own visits contradict, whichever is more.
     """
     compiled = compiled or compile_problem(problem=problem)
     limits = np.array([_limit(worker.hours_limit_seconds) for worker in problem.workers], dtype=np.int64)
@@ -33,9 +35,12 @@ def unassigned_bound(*, problem: Problem, compiled: Compiled | None = None) -> i
     for slots in slots_by_time(compiled=compiled):
         impossible = impossible_demands(compiled=compiled, slots=slots)
         lost += _slots_in(problem, impossible)
+        beyond = 0
         for piece, between in _pieces(problem, slots, impossible):
             over = overload(slots=piece, entry=shortest_entry(slots=piece, between=between), limits=limits)
-            lost += max(over, _uncovered(piece, between))
+            beyond += max(over, _uncovered(piece, between))
+        possible = sorted(set(slots.demand.tolist()) - set(impossible))
+        lost += max(beyond, contradicted(compiled=compiled, visits=possible))
     return lost
 
 

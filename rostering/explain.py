@@ -11,6 +11,7 @@ from rostering.days import days
 from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster, Run, Unfilled
 from rostering.standing import Rules, Standing
+from rostering.week_share import strangers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Score:
     missed_meal: int = 0
     incompatible: int = 0
     balance: int = 0
+    stranger: int = 0
 
     @property
     def total(self) -> int:
@@ -60,6 +62,7 @@ def score(*, problem: Problem, roster: Roster) -> Score:
         not_preferred=weights.not_preferred * disliked,
         changed=weights.changed * changed,
         unfilled=sum(weights.unfilled if penalty is None else penalty for penalty in penalties),
+        stranger=weights.stranger * strangers(problem=problem, roster=roster) if weights.stranger else 0,
         **days(problem=problem, roster=roster),
     )
 

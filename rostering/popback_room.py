@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rostering.problem import Demand, Weights
+from rostering.problem import Demand
 from rostering.replan_room import make_room
 from rostering.replan_search import Published, Repair
 from rostering.standing import Slot, Standing
 from rostering.ways import Tastes
+from rostering.weights import Weights
 
 TRIALS_MAX = 150
 

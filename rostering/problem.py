@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from rostering.weights import Weights
+
 SECONDS_PER_DAY = 86_400
 DAILY_REST_SECONDS = 11 * 3_600
 WEEKLY_REST_SECONDS = 24 * 3_600
@@ -180,30 +182,6 @@ class Worker:
     def last_place(self) -> int | None:
         """Where the worker's day ends: `finish`, or their home."""
         return self.home if self.finish is None else self.finish
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Cost of one unit of each soft wish, in points; all whole and not negative.
-
-    `idle_worst` weighs the largest idle time of any worker's shift (before leaving, waiting, after coming back: the
-    whole shift of one who stays at home), `waiting_worst` the largest single wait, and `balance` the sum over workers
-    of |care and travel - their mean|, rounded up worker by worker.
-    """
-
-    travel: int = 1
-    waiting: int = 0
-    off_preferred: int = 0
-    lateness: int = 0
-    lateness_worst: int = 0
-    not_preferred: int = 600
-    changed: int = 900
-    unfilled: int = 100_000
-    waiting_worst: int = 0
-    overtime: int = 0
-    idle_worst: int = 0
-    incompatible: int = 0
-    balance: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from rostering.problem import Problem
+from rostering.reach import Flags, Ints, Reach, reach
 from rostering.roster import Roster
-from rostering.teams_reach import Flags, Ints, Reach, reach
 
 TEAM = 3
 
@@ -19,6 +19,12 @@ def top_share(*, problem: Problem, roster: Roster, team: int = TEAM) -> float:
     wanted = sum(len(demand.slots) for demand in problem.demands)
     top = sum(sum(n for _, n in seen.most_common(team)) for seen in _seen(problem, roster).values())
     return top / wanted if wanted else 1.0
+
+
+def strangers(*, problem: Problem, roster: Roster) -> int:
+    """Worker-visits that are not by one of their customer's three commonest workers, those that nobody does among them."""
+    wanted = sum(len(demand.slots) for demand in problem.demands)
+    return wanted - sum(sum(n for _, n in seen.most_common(TEAM)) for seen in _seen(problem, roster).values())
 
 
 def distinct_workers_mean(*, problem: Problem, roster: Roster) -> float:

@@ -30,6 +30,12 @@ def roster(
         str | None, typer.Option(help="Days of several sizes instead, as in 100,1000,2000 visits; a row each.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="With --sizes: draw the rows into this SVG file.")] = None,
+    stranger_seconds: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Over several days: what a visit by none of a customer's three commonest costs, as travel."
+        ),
+    ] = 240,
     as_json: AsJson = False,
 ) -> None:
     """Roster a simulated locality, or an instance file, and measure it beside its bounds."""
@@ -49,6 +55,7 @@ def roster(
             sick=sick,
             seed=seed,
             clock=clock,
+            stranger_seconds=stranger_seconds,
         )
         result = bench.run(asked=asked, say=_say) if sizes is None else _of_sizes(asked, sizes, plot)
     except (ValueError, OSError) as error:

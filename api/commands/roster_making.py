@@ -21,7 +21,7 @@ from evm.services import roster
 from evm.services.roster_batch import Batch, WeekMade, keep_result, make_weeks, places_to_roster
 from evm.services.roster_problem import Wishes
 from evm.services.roster_replan import keep_replanned, prepare_replan, replan_prepared, told
-from evm.services.roster_week import DAYS, prepare_week, refuse_no_monday, task_of
+from evm.services.roster_week import prepare_week, refuse_no_monday, task_of
 from evm.services.roster_worker import day_task_of
 from evm.store import people, rosters
 from rostering.lower_bound import lower_bound
@@ -31,7 +31,6 @@ from rostering.scale_cluster import ClusterPool
 from rostering.scale_week import SolveTask, solve_reporting
 from rostering.solver import Result
 from rostering.stop import AnyOf, Cancelled, Progress, Seconds
-from rostering.week_rounds import Step, roster_week
 
 LINE_EVERY_SECONDS = 5.0
 STOPPING = "popback: stopping: what has been found is kept (Ctrl-C again to throw it away)"
@@ -119,10 +118,7 @@ class Making:
                 roads=self._roads,
             )
         warn(prepared.travel.said)
-        if self._seconds_max is None:
-            result, stopped = _solved(task_of(prepared, seconds_max=None))
-        else:
-            result, stopped = _solved_week(prepared.problem, seconds=self._seconds_max, seed=self._seed)
+        result, stopped = _solved(replace(task_of(prepared, seconds_max=self._seconds_max), processes=None))
         roster_ids, unfilled = keep_result(batch=batch, question=prepared, result=result)
         say_kept(stopped)
         return {
@@ -217,7 +213,7 @@ def roads_of(travel: str, *, data: Path) -> RoadSource | None:
 
 def _solved(task: SolveTask) -> tuple[Result, bool]:
     """The roster, with its progress on standard error, and whether it was stopped."""
-    bound = None if task.is_week else lower_bound(problem=task.problem)
+    bound = lower_bound(problem=task.problem)
     line = _Line()
     with stoppable(words=STOPPING) as stop:
         try:
@@ -227,24 +223,6 @@ def _solved(task: SolveTask) -> tuple[Result, bool]:
     return result, stop.is_set()
 
 
-def _solved_week(problem: Problem, *, seconds: float, seed: int) -> tuple[Result, bool]:
-    """A week on all cores of this machine. Ctrl-C ends the searches and keeps their best, once every day has one."""
-
-    def told(step: Step) -> None:
-        say(f"{step.round} plan of day {step.day + 1}: {step.unfilled} unfilled on all days so far")
-
-    with stoppable(words=STOPPING) as stop:
-        found = roster_week(
-            problem=problem,
-            seconds=seconds,
-            seed=seed,
-            processes=min(DAYS, os.cpu_count() or 1),
-            progress=told,
-            asked=stop.is_set,
-        )
-    return found.result, stop.is_set()
-
-
 class _Line:
     """The search's progress: one line written over on a terminal, else a line now and then."""
 
@@ -252,13 +230,12 @@ class _Line:
         self._on_terminal = sys.stderr.isatty()
         self._shown_at = float("-inf")
 
-    def show(self, at: Progress, bound: int | None) -> None:
+    def show(self, at: Progress, bound: int) -> None:
         now = time.monotonic()
         if not self._on_terminal and now - self._shown_at < LINE_EVERY_SECONDS:
             return
         self._shown_at = now
-        least = "" if bound is None else f" (at least {bound:,})"
-        words = f"{at.iterations:,} iterations, best {at.objective:,}{least}, {at.unfilled} unfilled"
+        words = f"{at.iterations:,} iterations, best {at.objective:,} (at least {bound:,}), {at.unfilled} unfilled"
         sys.stderr.write(f"\r{words}\x1b[K" if self._on_terminal else f"{words}\n")
         sys.stderr.flush()
 

@@ -24,6 +24,7 @@ from evm.domain.plan import PlannedVisit, Risk
 from evm.domain.policy import Policy
 from evm.services.roster_travel import travel_of
 from evm.store import people, plans, rosters
+from rostering.weights import Weights
 
 HOUR: Final = 3_600
 CONTINUITY_DAYS: Final = 28
@@ -43,6 +44,7 @@ class Wishes:
     """What a generated roster weighs and how long it is searched; every number is the branch's to change.
 
     `core_team_size`: how many of a customer's commonest workers of the past 28 days count as preferred, beside those they named.
+    `stranger_points`: of a week, for each worker-visit by none of the three who come to the customer most that week.
     `customer_gap_minutes`: least time between a customer's visits, or what the plan itself leaves, if less."""
 
     iterations_max: int = 5_000
@@ -52,6 +54,7 @@ class Wishes:
     travel_points: int = 2
     off_preferred_points: int = 1
     not_preferred_points: int = 600
+    stranger_points: int = 480
     changed_points: int = 1_800
     break_minutes: int = 30
     break_after_hours: int = 6
@@ -155,7 +158,7 @@ def problem_of(day: Day, *, policy: Policy, wishes: Wishes, travel: shape.Travel
         ),
         travel=travel or travel_of(homes=homes, policy=policy),
         horizon=shape.Shift(0, day.second(day.until) + 12 * HOUR),
-        weights=shape.Weights(
+        weights=Weights(
             travel=wishes.travel_points,
             off_preferred=wishes.off_preferred_points,
             not_preferred=wishes.not_preferred_points,

@@ -1,5 +1,5 @@
 """A locality's week as one question and seven drafts: seven days' problems joined, the answer taken apart and stored together. Not the
-search (rostering.week) and not one day's making (evm.services.roster).
+search (rostering.solver) and not one day's making (evm.services.roster).
 
 The week's places are those of all its days; a second of the week is the day's number times 86,400 plus the second of the day."""
 
@@ -165,6 +165,7 @@ def _load_days(
 
 def _prepared(days: tuple[Day, ...], *, found: TravelFound, seed: int, policy: Policy, wishes: Wishes) -> PreparedWeek:
     problem = _joined([problem_of(day, policy=policy, wishes=wishes, travel=found.travel) for day in days], days=days)
+    problem = replace(problem, weights=replace(problem.weights, stranger=wishes.stranger_points))
     digest = hashlib.sha256(f"{input_sha256(problem)}|{seed}".encode()).hexdigest()
     return PreparedWeek(
         locality_id=days[0].locality_id,
@@ -333,12 +334,11 @@ def _held(worker: Worker, *, is_working: bool, left: int) -> Worker:
 
 
 def task_of(prepared: PreparedWeek, *, seconds_max: float | None) -> SolveTask:
-    """The week as a piece of work: for `seconds_max`, or, where that is None, for the wished iterations a day."""
+    """The week as a piece of work: for `seconds_max`, or, where that is None, for the wished iterations, as many for each day."""
     return SolveTask(
         problem=prepared.problem,
         seed=prepared.seed,
-        iterations_max=prepared.wishes.iterations_max if seconds_max is None else None,
+        iterations_max=DAYS * prepared.wishes.iterations_max if seconds_max is None else None,
         effort_seconds=prepared.wishes.effort_seconds,
         seconds_max=seconds_max,
-        is_week=True,
     )

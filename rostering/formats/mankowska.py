@@ -24,11 +24,11 @@ from rostering.problem import (
     Slot,
     Sync,
     Travel,
-    Weights,
     Window,
     Worker,
 )
 from rostering.roster import Roster
+from rostering.weights import Weights
 
 NAME = "mankowska"
 TICKS = 1_000

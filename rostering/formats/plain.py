@@ -32,12 +32,12 @@ from rostering.problem import (
     Shift,
     Slot,
     Travel,
-    Weights,
     Window,
     Worker,
 )
 from rostering.roster import Roster, Run
 from rostering.travel_matrix import MODES, Place, build
+from rostering.weights import Weights
 
 NAME = "plain"
 SUFFIX = None

@@ -18,8 +18,9 @@ import numpy as np
 
 from rostering.formats.error import FormatError
 from rostering.formats.signs import Signs
-from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
+from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Window, Worker
 from rostering.roster import Roster
+from rostering.weights import Weights
 
 NAME = "solomon"
 SUFFIX = ".sol"

@@ -29,11 +29,11 @@ from rostering.problem import (
     Slot,
     Sync,
     Travel,
-    Weights,
     Window,
     Worker,
 )
 from rostering.roster import Roster, Run
+from rostering.weights import Weights
 
 NAME = "uhhc"
 HARD = "HARD"

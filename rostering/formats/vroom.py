@@ -18,9 +18,10 @@ import numpy as np
 from rostering.formats.error import FormatError
 from rostering.formats.json_fields import json_object, listed, number, only, whole
 from rostering.formats.signs import Signs
-from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Weights, Window, Worker
+from rostering.problem import Demand, Problem, ProblemError, Shift, Slot, Travel, Window, Worker
 from rostering.roster import Roster, Run
 from rostering.travel_matrix import MODES, Place, build
+from rostering.weights import Weights
 
 NAME = "vroom"
 SUFFIX = ".json"

@@ -119,6 +119,7 @@ def _of_wishes(compiled: Compiled) -> dict[str, bool]:
     return {
         "a price of waiting": bool(weights.waiting or weights.waiting_worst or weights.idle_worst),
         "a price of unbalanced work": bool(weights.balance),
+        "a price of strangers": bool(weights.stranger),
         "preferred starts": bool(weights.off_preferred) and any(d.preferred_start is not None for d in demands),
         "wished-for workers": any(cost for rows in compiled.soft_cost for row in rows for cost in row),
         "times over 68 years": any(

@@ -36,7 +36,10 @@ V_PLACE: Final = 12
 V_ABSENT_AT: Final = 13
 V_LOAD: Final = 14
 V_ABSENT: Final = 15
-VISIT_COLUMNS: Final = 16
+V_CUSTOMER: Final = 16
+V_MATE: Final = 17
+V_MATE_END: Final = 18
+VISIT_COLUMNS: Final = 19
 
 T_PLACE: Final = 0
 T_SERVICE: Final = 1
@@ -67,17 +70,18 @@ R_BACK: Final = 12
 R_WORKED: Final = 13
 R_DRAFT: Final = 14
 R_CAPACITY: Final = 15
-W_BREAK: Final = 16
-W_BREAK_AFTER: Final = 17
-W_HOURS_MAX: Final = 18
-W_OWN: Final = 19
-W_REST: Final = 20
-W_LAST_BACK: Final = 21
-W_WEEKLY: Final = 22
-W_RUN: Final = 23
-W_RUN_END: Final = 24
-W_RULED: Final = 25
-RUN_COLUMNS: Final = 26
+R_KEPT: Final = 16
+W_BREAK: Final = 17
+W_BREAK_AFTER: Final = 18
+W_HOURS_MAX: Final = 19
+W_OWN: Final = 20
+W_REST: Final = 21
+W_LAST_BACK: Final = 22
+W_WEEKLY: Final = 23
+W_RUN: Final = 24
+W_RUN_END: Final = 25
+W_RULED: Final = 26
+RUN_COLUMNS: Final = 27
 
 C_RUN: Final = 0
 C_COUNT: Final = 1
@@ -128,7 +132,9 @@ G_WEEK: Final = 13
 G_WEEKS: Final = 14
 G_ORIGIN: Final = 15
 G_TIMED: Final = 16
-SUM_COLUMNS: Final = 17
+G_STRANGER: Final = 17
+G_SOFT: Final = 18
+SUM_COLUMNS: Final = 19
 
 F_COST: Final = 0
 F_RUN: Final = 1
@@ -148,8 +154,9 @@ class Board(NamedTuple):
 
     A row of visit ends, from VISIT_COLUMNS on, with the visits nearest to it, nearest first; the column V_ABSENT is a
     list of the visits in no run, the first sums[S_ABSENT] rows. A row of run ends with what its worker's rules say (W_).
-    leg[mode, from, to]; may[task, worker]; soft[visit, worker] in points; span[i] = (earliest, latest) of a window, or a
-    rival: (visit, ticks before its start, ticks after its end) closed to a start. line[draft, column, position] and
+    leg[mode, from, to]; may[task, worker]; soft[visit, worker] in points, and below them a row a customer (duties_seen).
+    span[i] = (earliest, latest) of a window, or a rival: (visit, ticks before its start, ticks after its end) closed to a
+    start, or a visit of the same customer. line[draft, column, position] and
     draft[draft] (C_) the changed runs; the rows of draft also say a move: a task put in (P_), one that leaves (C_OUT)
     and one retimed, with its bounds before. found: places looked at for the slots of a visit, and pairs of them (see
     duties_insert). sums: the totals (S_), the costs and the calendar (G_).

@@ -1,6 +1,6 @@
 """A move of the duties search: said, drafted, judged, then made or forgotten; compiled. It does not choose moves.
 
-`say_nothing`, then `take_out`, `put_in` and `retime`, then `judged`; then `make`, or `forget`. Until `make` nothing of
+`say_nothing`, then `take_out`, `put_in` and `retime`, then `weighed`; then `make`, or `forget`. Until `make` nothing of
 the roster has changed but the bounds of retimed tasks, which `forget` puts back.
 """
 
@@ -24,10 +24,12 @@ from rostering.search.duties_board import (
     D_START,
     D_TASK,
     DRAFTS,
+    G_SOFT,
     G_TRAVEL,
     G_WORST,
     NEVER,
     NOBODY,
+    ONE,
     P_AFTER,
     P_BEFORE,
     P_RUN,
@@ -37,6 +39,7 @@ from rostering.search.duties_board import (
     R_COUNT,
     R_DRAFT,
     R_FIRST,
+    R_KEPT,
     R_LAST,
     R_LEAVE,
     R_TIMING,
@@ -66,6 +69,7 @@ from rostering.search.duties_board import (
     Ints,
 )
 from rostering.search.duties_room import detour
+from rostering.search.duties_seen import see
 from rostering.search.duties_timing import priced, timed
 from rostering.search.kernel.jit import entered, inner
 
@@ -208,31 +212,6 @@ def _worst(b: Board) -> int:
 
 
 @inner
-def judged(b: Board, change: int, bound: float) -> int:
-    """What the drafts cost more than the runs they stand for, plus `change`; NEVER if illegal or not below `bound`."""
-    for i in range(b.sums[S_DRAFTS]):
-        b.draft[i, C_COST] = priced(b, i)
-        change += b.draft[i, C_COST] - b.run[b.draft[i, C_RUN], R_COST]
-    worst_before = 0
-    if b.sums[G_WORST] > 0:
-        worst_before = _worst(b)
-    if change - b.sums[G_WORST] * worst_before >= bound:
-        return NEVER
-    for i in range(b.sums[S_DRAFTS]):
-        b.run[b.draft[i, C_RUN], R_DRAFT] = i
-        if not timed(b, i):
-            return NEVER
-        change += b.draft[i, C_TIMING]
-        if change - b.sums[G_WORST] * worst_before >= bound:
-            return NEVER
-    if b.sums[G_WORST] > 0:
-        change += b.sums[G_WORST] * (_worst(b) - worst_before)
-        if change >= bound:
-            return NEVER
-    return change
-
-
-@inner
 def quick_change(b: Board) -> int:
     """Points of travel and of who comes that the move adds, were no two of its places neighbours."""
     change = 0
@@ -240,27 +219,54 @@ def quick_change(b: Board) -> int:
         t = b.draft[j, C_OUT]
         r = b.task[t, T_RUN]
         change -= b.sums[G_TRAVEL] * detour(b, r, b.task[t, T_BEFORE], t, b.task[t, T_AFTER])
-        change -= b.soft[t >> 1, b.run[r, R_WORKER]] + b.run[r, R_TIMING]
+        change -= b.run[r, R_TIMING]
+        if b.sums[G_SOFT] == 1:
+            change -= b.soft[t >> 1, b.run[r, R_WORKER]]
     for j in range(b.sums[S_PUTS]):
         t, r = b.draft[j, P_TASK], b.draft[j, P_RUN]
         change += b.sums[G_TRAVEL] * detour(b, r, b.draft[j, P_BEFORE], t, b.draft[j, P_AFTER])
-        change += b.soft[t >> 1, b.run[r, R_WORKER]] - b.run[r, R_TIMING]
+        change -= b.run[r, R_TIMING]
+        if b.sums[G_SOFT] == 1:
+            change += b.soft[t >> 1, b.run[r, R_WORKER]]
     return change
 
 
 @inner
 def weighed(b: Board, bound: float) -> int:
-    """What the move that was said costs; NEVER if it is illegal or not below `bound`.
+    """Points that the move that was said adds, once drafted; NEVER if it is illegal or not below `bound`.
 
     A move that has drafted its runs itself has neither put in nor taken out.
     """
-    change = penalty_change(b)
-    worst = 0
+    change = _weighed(b, penalty_change(b) + see(b, int(ONE)), bound)
+    if change == NEVER:
+        see(b, -int(ONE))
+    return change
+
+
+@inner
+def _weighed(b: Board, change: int, bound: float) -> int:
+    worst_before = 0
     if b.sums[G_WORST] > 0:
-        worst = b.sums[G_WORST] * _worst(b)
-    if b.sums[S_DRAFTS] == 0 and (change + quick_change(b) - worst >= bound or not written(b)):
+        worst_before = b.sums[G_WORST] * _worst(b)
+    if b.sums[S_DRAFTS] == 0 and (change + quick_change(b) - worst_before >= bound or not written(b)):
         return NEVER
-    return judged(b, change, bound)
+    for i in range(b.sums[S_DRAFTS]):
+        b.draft[i, C_COST] = priced(b, i)
+        change += b.draft[i, C_COST] - b.run[b.draft[i, C_RUN], R_COST]
+    if change - worst_before >= bound:
+        return NEVER
+    for i in range(b.sums[S_DRAFTS]):
+        b.run[b.draft[i, C_RUN], R_DRAFT] = i
+        if not timed(b, i):
+            return NEVER
+        change += b.draft[i, C_TIMING]
+        if change - worst_before >= bound:
+            return NEVER
+    if b.sums[G_WORST] > 0:
+        change += b.sums[G_WORST] * _worst(b) - worst_before
+        if change >= bound:
+            return NEVER
+    return change
 
 
 @inner
@@ -282,7 +288,7 @@ def _set_absent(b: Board, v: int) -> None:
 
 @inner
 def make(b: Board, change: int) -> None:
-    """The drafts become the runs; `change` is what `judged` said."""
+    """The drafts become the runs; `change` is what `weighed` said."""
     for j in range(b.sums[S_OUTS]):
         b.task[b.draft[j, C_OUT], T_RUN] = NOBODY
     for i in range(b.sums[S_DRAFTS]):
@@ -298,6 +304,7 @@ def make(b: Board, change: int) -> None:
 def _file(b: Board, i: int) -> None:
     r, n, before = b.draft[i, C_RUN], b.draft[i, C_COUNT], NOBODY
     b.run[r, R_FIRST] = NOBODY
+    b.run[r, R_KEPT] = 0
     for p in range(n):
         t = b.line[i, D_TASK, p]
         b.task[t, T_RUN] = r
@@ -332,7 +339,7 @@ def hold(b: Board, r: int, tasks: Ints) -> bool:
     for p in range(tasks.shape[0]):
         b.line[i, D_TASK, p] = tasks[p]
     b.draft[i, C_COUNT] = tasks.shape[0]
-    change = judged(b, penalty_change(b), float(NEVER))
+    change = weighed(b, float(NEVER))
     if change < NEVER:
         make(b, change)
     say_nothing(b)

@@ -12,6 +12,7 @@ import numpy as np
 from rostering.search.compiled import Compiled
 from rostering.search.duties_board import (
     G_OFF,
+    G_STRANGER,
     G_TRAVEL,
     G_WORST,
     NEVER,
@@ -41,6 +42,7 @@ from rostering.search.duties_board import (
 )
 from rostering.search.duties_draft import hold
 from rostering.search.duties_insert import insert_all
+from rostering.search.duties_seen import TEAM
 from rostering.search.duties_tables import board_of
 from rostering.search.engine import Stops
 
@@ -172,7 +174,14 @@ def _settle(compiled: Compiled, board: Board, placed: set[int]) -> None:
         int(board.run[:, R_COST].sum())
         + sum(compiled.penalty[d] for d in absent)
         + int(board.sums[G_WORST]) * int(board.run[:, R_WORST].max(initial=0))
+        + int(board.sums[G_STRANGER]) * strangers(board=board)
     )
+
+
+def strangers(*, board: Board) -> int:
+    """Worker-visits that are not by one of their customer's three commonest workers, those that nobody does among them."""
+    more = board.soft[len(board.visit) :, board.may.shape[1] + 1 :]
+    return int(board.visit[:, V_SLOTS].sum()) - int(np.minimum(more, TEAM).sum())
 
 
 def runs_of(*, board: Board, kept: Ints) -> dict[int, Stops]:
@@ -200,7 +209,8 @@ def heats_of(*, board: Board) -> tuple[float, float]:
     places = board.visit[:, V_PLACE]
     near = board.visit[:, VISIT_COLUMNS : VISIT_COLUMNS + NEAREST]
     journey = max(float(board.leg[0][places[:, None], places[near]].mean()), WISH_SHARE * float(board.leg[0].mean()))
-    wish = WISH_SHARE * float(board.soft.max(initial=0))
+    dearest = max(float(board.soft[: len(board.visit)].max(initial=0)), float(board.sums[G_STRANGER]))
+    wish = WISH_SHARE * dearest
     few = 1.0 + FEW / len(board.visit)
     cold = max(1.0, journey * float(max(1, board.sums[G_TRAVEL])), wish) * few
     wished = board.visit[:, V_WISH] != NEVER

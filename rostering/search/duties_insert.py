@@ -43,6 +43,7 @@ from rostering.search.duties_board import (
 )
 from rostering.search.duties_draft import forget, make, put_in, retime, say_nothing, weighed
 from rostering.search.duties_room import detour, first_start, last_start, picked
+from rostering.search.duties_seen import stranger_points
 from rostering.search.kernel.chance import Words, below
 from rostering.search.kernel.jit import entered, inner
 
@@ -59,6 +60,7 @@ def places(b: Board, t: int, lo: int, hi: int, found: Ints) -> int:
         w = b.run[r, R_WORKER]
         if not b.may[t, w] or b.run[r, R_OPENS] > hi or b.run[r, R_CLOSES] < lo:
             continue
+        strange = stranger_points(b, t, r)
         before, after = int(NOBODY), b.run[r, R_FIRST]
         while True:
             first = max(lo, first_start(b, r, before, t))
@@ -66,7 +68,7 @@ def places(b: Board, t: int, lo: int, hi: int, found: Ints) -> int:
                 break
             last = min(hi, last_start(b, r, t, after))
             if first <= last:
-                cost = b.sums[G_TRAVEL] * detour(b, r, before, t, after) + b.soft[v, w]
+                cost = b.sums[G_TRAVEL] * detour(b, r, before, t, after) + b.soft[v, w] + strange
                 if wish != NEVER:
                     cost += b.sums[G_OFF] * max(0, first - wish, wish - last)
                 cost += b.sums[G_LATE] * max(0, first - b.visit[v, V_DUE])
@@ -187,29 +189,25 @@ def say_cheapest(b: Board, chance: Words, v: int) -> bool:
     return _look(b, v, j, int(ONE)) > 0 and _say(b, v, j, int(NONE), int(NONE))
 
 
-@inner
-def _insert(b: Board, v: int, keep: int) -> bool:
-    """Put absent visit `v` in, all of its slots or none; False when no place that was looked at will do."""
-    tries = 3 if b.visit[v, V_ANCHORED] == 1 and b.visit[v, V_FIXED] == 1 else 1
-    for j in range(b.visit[v, V_WINDOW], b.visit[v, V_WINDOW_END]):
-        count = _look(b, v, j, keep)
-        for i in range(count):
-            for attempt in range(tries):
-                say_nothing(b)
-                change = weighed(b, float(NEVER)) if _say(b, v, j, i, attempt) else NEVER
-                if change < NEVER:
-                    make(b, change)
-                    return True
-                forget(b)
-    return False
-
-
 @entered
 def insert_all(b: Board, order: Ints, keep: int) -> int:
-    """Put in each absent visit of `order` in turn, looking at its `keep` cheapest places; how many went in."""
+    """Put in each absent visit of `order` in turn, looking at its `keep` cheapest places; how many went in.
+
+    All slots of a visit go in or none.
+    """
     done = 0
-    for i in range(order.shape[0]):
-        if b.visit[order[i], V_ABSENT_AT] >= 0 and _insert(b, order[i], keep):
-            done += 1
+    for v in order:
+        tries = 3 if b.visit[v, V_ANCHORED] == 1 and b.visit[v, V_FIXED] == 1 else 1
+        for j in range(b.visit[v, V_WINDOW], b.visit[v, V_WINDOW_END]):
+            if b.visit[v, V_ABSENT_AT] < 0:
+                break
+            for i in range(tries * _look(b, v, j, keep)):
+                say_nothing(b)
+                change = weighed(b, float(NEVER)) if _say(b, v, j, i // tries, i % tries) else NEVER
+                if change < NEVER:
+                    make(b, change)
+                    done += 1
+                    break
+                forget(b)
     say_nothing(b)
     return done

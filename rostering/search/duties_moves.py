@@ -16,7 +16,9 @@ from rostering.search.duties_board import (
     P_BEFORE,
     P_RUN,
     P_TASK,
+    R_CLOSES,
     R_FIRST,
+    R_OPENS,
     R_WORKER,
     S_RETIMED,
     T_AFTER,
@@ -26,9 +28,12 @@ from rostering.search.duties_board import (
     T_LO,
     T_OUT,
     T_RUN,
+    T_SERVICE,
     T_START,
     V_ANCHORED,
     V_FIXED,
+    V_MATE,
+    V_MATE_END,
     V_SLOTS,
     V_SYNC_MAX,
     V_SYNC_MIN,
@@ -36,6 +41,8 @@ from rostering.search.duties_board import (
     V_WINDOW_END,
     V_WISH,
     VISIT_COLUMNS,
+    W_RUN,
+    W_RUN_END,
     Board,
 )
 from rostering.search.duties_draft import (
@@ -181,7 +188,33 @@ def _best_place(b: Board, t: int, r: int, lo: int, hi: int) -> int:
 def move_anywhere(b: Board, chance: Words, v: int) -> bool:
     """A slot of visit `v` goes where it fits best in any other run; the other half of a double-up stays in its place."""
     t = 2 * v + (below(chance, 2) if b.visit[v, V_SLOTS] == 2 else 0)
-    r = below(chance, b.run.shape[0])
+    return _move_to(b, chance, v, t, below(chance, b.run.shape[0]))
+
+
+@inner
+def move_known(b: Board, chance: Words, v: int) -> bool:
+    """As `move_anywhere`, to a run of somebody who does another visit of the customer, or in exchange for a visit there."""
+    since = b.visit[v, V_MATE]
+    u = b.span[since + below(chance, b.visit[v, V_MATE_END] - since), 0]
+    t = 2 * v + (below(chance, 2) if b.visit[v, V_SLOTS] == 2 else 0)
+    known = b.task[2 * u + (below(chance, 2) if b.visit[u, V_SLOTS] == 2 else 0), T_RUN]
+    if u == v or known < 0:
+        return False
+    start = b.task[t, T_START]
+    for r in range(b.run[known, W_RUN], b.run[known, W_RUN_END]):
+        if b.run[r, R_OPENS] <= start <= b.run[r, R_CLOSES]:
+            if share(chance) < 0.5:
+                return _move_to(b, chance, v, t, r)
+            other = b.run[r, R_FIRST]
+            while other >= 0 and b.task[other, T_START] + b.task[other, T_SERVICE] <= start:
+                other = b.task[other, T_AFTER]
+            return other >= 0 and _swap(b, t, other)
+    return False
+
+
+@inner
+def _move_to(b: Board, chance: Words, v: int, t: int, r: int) -> bool:
+    """Task `t` of visit `v` goes where it fits best in run `r`, if that is another than its own."""
     if r == b.task[t, T_RUN] or not _may_swap(b, t, b.run[r, R_WORKER]):
         return False
     j = _window(b, chance, v)
@@ -281,9 +314,15 @@ def swap(b: Board, chance: Words, v: int) -> bool:
     """A task of rostered visit `v` and a near one of another run change places; starts that stay put stay."""
     t = 2 * v + (below(chance, 2) if b.visit[v, V_SLOTS] == 2 else 0)
     u = near_task(b, chance, v)
-    if u < 0 or b.task[u, T_RUN] == b.task[t, T_RUN]:
-        return False
+    return u >= 0 and _swap(b, t, u)
+
+
+@inner
+def _swap(b: Board, t: int, u: int) -> bool:
+    """Rostered tasks `t` and `u` change places, if their runs are two."""
     r, s = b.task[t, T_RUN], b.task[u, T_RUN]
+    if r == s:
+        return False
     if not _may_swap(b, t, b.run[s, R_WORKER]) or not _may_swap(b, u, b.run[r, R_WORKER]):
         return False
     take_out(b, t)

@@ -15,6 +15,8 @@ from rostering.search.duties_board import (
     G_LATE,
     G_OFF,
     G_ORIGIN,
+    G_SOFT,
+    G_STRANGER,
     G_TIMED,
     G_TRAVEL,
     G_WAITING,
@@ -45,9 +47,12 @@ from rostering.search.duties_board import (
     V_ABSENT,
     V_ABSENT_AT,
     V_ANCHORED,
+    V_CUSTOMER,
     V_DUE,
     V_FIXED,
     V_LOAD,
+    V_MATE,
+    V_MATE_END,
     V_PENALTY,
     V_PLACE,
     V_RIVAL,
@@ -92,18 +97,21 @@ def rules_of(*, compiled: Compiled) -> frozenset[str]:
 
 def board_of(*, compiled: Compiled) -> Board:
     """The problem with nobody going anywhere."""
-    n, tasks = len(compiled.demands), 2 * len(compiled.demands)
+    tasks = 2 * len(compiled.demands)
     modes = sorted(compiled.problem.travel.seconds_by_mode)
-    window, rival = _windows(compiled), _rivals(compiled)
+    window, rival, mates = _windows(compiled), _rivals(compiled), _mates(compiled)
     return Board(
-        visit=np.hstack((_visits(compiled, window, rival), _near(compiled, window))),
+        visit=np.hstack((_visits(compiled, window, rival, mates), _near(compiled, window))),
         task=_tasks(compiled),
         run=_runs(compiled, modes),
         leg=np.stack([compiled.problem.travel.seconds_by_mode[mode] for mode in modes]),
         may=_may(compiled),
-        soft=np.array([row[0] for row in compiled.soft_cost], dtype=np.int64).reshape(n, len(compiled.workers)),
+        soft=_soft(compiled, mates),
         span=np.array(
-            [(*span, 0) for spans in window for span in spans] + [row for rows in rival for row in rows], dtype=np.int64
+            [(*span, 0) for spans in window for span in spans]
+            + [row for rows in rival for row in rows]
+            + [(d, 0, 0) for visits in mates for d in visits],
+            dtype=np.int64,
         ).reshape(-1, 3),
         line=np.zeros((DRAFTS, LINE_COLUMNS, tasks + 2), dtype=np.int64),
         draft=np.zeros((DRAFTS, DRAFT_COLUMNS), dtype=np.int64),
@@ -114,7 +122,8 @@ def board_of(*, compiled: Compiled) -> Board:
 
 def _sums(compiled: Compiled) -> Ints:
     sums = _weights(compiled)
-    sums[S_COST] = sums[S_BEST] = sum(compiled.penalty)
+    slots = sum(len(demand.slots) for demand in compiled.demands)
+    sums[S_COST] = sums[S_BEST] = sum(compiled.penalty) + int(sums[G_STRANGER]) * slots
     sums[S_ABSENT] = len(compiled.demands)
     return sums
 
@@ -123,7 +132,8 @@ def _weights(compiled: Compiled) -> Ints:
     problem, weights = compiled.problem, compiled.problem.weights
     table = np.zeros(SUM_COLUMNS, dtype=np.int64)
     table[G_TRAVEL], table[G_WAITING], table[G_OFF] = weights.travel, weights.waiting, weights.off_preferred
-    table[G_LATE], table[G_WORST] = weights.lateness, weights.lateness_worst
+    table[G_LATE], table[G_WORST], table[G_STRANGER] = weights.lateness, weights.lateness_worst, weights.stranger
+    table[G_SOFT] = int(any(any(row) for row in {row for rows in compiled.soft_cost for row in rows}))
     table[G_DAY], table[G_WEEK] = SECONDS_PER_DAY, 7 * SECONDS_PER_DAY
     table[G_ORIGIN] = problem.horizon.start
     if "weekly_rest" in rules_of(compiled=compiled):
@@ -155,8 +165,29 @@ def _rivals(compiled: Compiled) -> list[list[tuple[int, int, int]]]:
     return rivals
 
 
+def _mates(compiled: Compiled) -> list[list[int]]:
+    """The visits of each customer, customers in order of their first; of nobody when it does not matter whom they see."""
+    mates: dict[str, list[int]] = {}
+    if compiled.problem.weights.stranger:
+        for d, demand in enumerate(compiled.demands):
+            mates.setdefault(demand.customer, []).append(d)
+    return list(mates.values())
+
+
+def _soft(compiled: Compiled, mates: list[list[int]]) -> Ints:
+    """Points by visit and worker; then a row a customer, as duties_seen reads them, while nobody comes to anybody."""
+    n, workers = len(compiled.demands), len(compiled.workers)
+    most = max((sum(len(compiled.demands[d].slots) for d in visits) for visits in mates), default=-2)
+    table = np.zeros((n + len(mates), workers + most + 2), dtype=np.int64)
+    table[:n, :workers] = np.array([row[0] for row in compiled.soft_cost], dtype=np.int64).reshape(n, workers)
+    return table
+
+
 def _visits(
-    compiled: Compiled, window: list[tuple[tuple[int, int], ...]], rival: list[list[tuple[int, int, int]]]
+    compiled: Compiled,
+    window: list[tuple[tuple[int, int], ...]],
+    rival: list[list[tuple[int, int, int]]],
+    mates: list[list[int]],
 ) -> Ints:
     table = np.zeros((len(compiled.demands), VISIT_COLUMNS), dtype=np.int64)
     windows, rivals = 0, sum(len(spans) for spans in window)
@@ -171,6 +202,9 @@ def _visits(
         row[V_WINDOW], row[V_WINDOW_END] = windows, windows + len(window[d])
         row[V_RIVAL], row[V_RIVAL_END] = rivals, rivals + len(rival[d])
         windows, rivals = windows + len(window[d]), rivals + len(rival[d])
+    for c, visits in enumerate(mates):
+        table[visits, V_CUSTOMER], table[visits, V_MATE], table[visits, V_MATE_END] = c, rivals, rivals + len(visits)
+        rivals += len(visits)
     return table
 
 

@@ -29,6 +29,7 @@ from rostering.search.duties_board import (
     G_LATE,
     G_OFF,
     G_ORIGIN,
+    G_SOFT,
     G_TIMED,
     G_TRAVEL,
     G_WAITING,
@@ -87,7 +88,8 @@ def priced(b: Board, i: int) -> int:
         leg = 0 if here < 0 else b.leg[mode, here, place]
         b.line[i, D_LEG, p] = leg
         travel += leg
-        soft += b.soft[t >> 1, w]
+        if b.sums[G_SOFT] == 1:
+            soft += b.soft[t >> 1, w]
         here = place
     leg = 0 if home < 0 else b.leg[mode, here, home]
     b.line[i, D_LEG, n] = leg

@@ -48,6 +48,7 @@ def refuses(*, compiled: Compiled) -> str | None:
         ("independent slots", any(d.sync.independent for d in demands)),
         ("incompatible workers", any(d.incompatible_workers for d in demands)),
         ("accepted pop-backs", any(d.must_keep for d in demands)),
+        ("whom customers see over days", weights.stranger),
         ("idle time, balance and the worst wait", weights.idle_worst or weights.balance or weights.waiting_worst),
     )
     return next((reason for reason, applies in reasons if applies), None)

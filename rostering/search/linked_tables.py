@@ -119,6 +119,8 @@ def _of_weights(compiled: Compiled) -> Iterator[str]:
         yield "a cost of waiting or idle time"
     if weights.balance:
         yield "a cost of unequal work"
+    if weights.stranger:
+        yield "a cost of strangers"
 
 
 def _of_workers(compiled: Compiled) -> Iterator[str]:

@@ -144,7 +144,7 @@ def _gaps_matter(compiled: Compiled) -> bool:
 
 def _of_weights(compiled: Compiled) -> str | None:
     weights, travel = compiled.problem.weights, compiled.problem.travel
-    for name in ("waiting", "waiting_worst", "idle_worst", "balance"):
+    for name in ("waiting", "waiting_worst", "idle_worst", "balance", "stranger"):
         if getattr(weights, name):
             return f"a weight of {name}"
     if any(matrix.size and int(matrix.max()) >= TIME_MAX for matrix in travel.seconds_by_mode.values()):

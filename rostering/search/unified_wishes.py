@@ -43,6 +43,7 @@ def beyond_unified(*, compiled: Compiled) -> str | None:
     """What of the problem the unified search cannot express; None when it can search it."""
     problem = compiled.problem
     given = {
+        "a cost of strangers": problem.weights.stranger > 0,
         "several modes of travel": len(problem.travel.seconds_by_mode) > 1,
         "workers with no duty, or with several": any(len(mine) != 1 for mine in compiled.duties_of),
         "preferred starts": problem.weights.off_preferred > 0

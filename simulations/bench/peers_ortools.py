@@ -48,6 +48,7 @@ def _refuse(compiled: Compiled) -> None:
         "preferred starts": weights.off_preferred and any(d.preferred_start is not None for d in demands),
         "a price of waiting": weights.waiting or weights.waiting_worst or weights.idle_worst,
         "a price of unbalanced work": weights.balance,
+        "a price of strangers": weights.stranger,
         "several shifts of one worker": any(len(rested_pieces(worker=worker)) > 1 for worker in workers),
         "hours limits": any(worker.hours_limit_seconds is not None for worker in workers),
         "breaks": any(worker.break_rule is not None or worker.meal is not None for worker in workers),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rostering.bounds import travel_bound, unassigned_bound
 from rostering.formats.any_file import read_any
@@ -19,20 +19,23 @@ from rostering.problem import SECONDS_PER_DAY, Problem
 from rostering.replan import replan
 from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
-from rostering.solver import Params, solve, warm_up
-from rostering.stop import AnyOf, FirstFeasible, Seconds
+from rostering.solver import Params, Result, solve, warm_up
+from rostering.stop import AnyOf, FirstFeasible, Progress, Seconds
 from rostering.verify import violations
 from rostering.week_days import fresh_days
-from rostering.week_rounds import CLOCKS, Clock, Step, days_alone, roster_week
 from rostering.week_share import distinct_workers_mean, top_share, top_share_bound
 from simulations.bench.roster_locality import locality
 
 FIRST_SHARE: Final = 0.01
 """A first plan counts when at most this share of worker-visits is unassigned."""
+STRANGER_SECONDS: Final = 240
+SAY_SECONDS: Final = 10.0
 REPLAN_SECONDS: Final = 3.0
 REPLAN_SHARE: Final = 0.5
 ANYBODY: Final = "any"
 MINUTE: Final = 60
+Clock = Literal["wall", "cpu"]
+CLOCKS: Final[Mapping[str, Callable[[], float]]] = {"wall": time.monotonic, "cpu": time.process_time}
 
 
 class BenchError(ValueError):
@@ -43,6 +46,7 @@ class BenchError(ValueError):
 class Asked:
     """What is to be rostered, for how long and by which clock (cpu: one process's own time, fair on a busy machine).
 
+    `stranger_seconds`: what a worker-visit by none of the customer's three commonest workers costs, as travel.
     Raises BenchError for a time that is none.
     """
 
@@ -55,7 +59,7 @@ class Asked:
     seed: int = 1
     clock: Clock = "wall"
     processes: int = 2
-    alone: bool = True
+    stranger_seconds: int = STRANGER_SECONDS
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.seconds) and self.seconds > 0):
@@ -84,7 +88,7 @@ def run(*, asked: Asked, say: Say) -> dict[str, Any]:
     like = problem if asked.instance else locality(workers=4, visits=12, days=1, seed=1)
     compile_seconds = _compile(like)
     say(f"{len(problem.demands)} visits, {len(problem.workers)} workers; compiled in {compile_seconds:.1f} s")
-    rostered = _week(problem, asked, say) if days > 1 else _day(problem, asked, say)
+    rostered = _rostered(problem, asked, days, say)
     say("bounds")
     figures = _figures(problem, rostered, ticks, is_file=asked.instance is not None)
     figures |= _bounds(problem, rostered.roster, ticks, days)
@@ -108,7 +112,8 @@ def _problem(asked: Asked) -> tuple[Problem, int, int]:
     """The problem, ticks a minute, and days: an instance file is one day whatever its horizon."""
     if asked.instance is None:
         problem = locality(workers=asked.workers, visits=asked.visits, days=asked.days, seed=asked.seed)
-        return problem, MINUTE, asked.days
+        weights = replace(problem.weights, stranger=asked.stranger_seconds if asked.days > 1 else 0)
+        return replace(problem, weights=weights), MINUTE, asked.days
     file_format, instance = read_any(path=asked.instance)
     return instance.problem, getattr(file_format, "TICKS", getattr(file_format, "TENTHS", MINUTE)), 1
 
@@ -120,50 +125,44 @@ def _compile(problem: Problem) -> float:
     return time.monotonic() - began
 
 
-def _day(problem: Problem, asked: Asked, say: Say) -> Rostered:
+def _rostered(problem: Problem, asked: Asked, days: int, say: Say) -> Rostered:
+    """A first plan good enough, then the whole time, then (of several days) each day alone for its part of that time."""
     clock, began = CLOCKS[asked.clock], time.monotonic()
+    processes = 1 if asked.clock == "cpu" else asked.processes
     most = int(FIRST_SHARE * sum(len(demand.slots) for demand in problem.demands))
     rules = AnyOf((FirstFeasible(most), Seconds(asked.seconds, clock)))
     first = solve(problem=problem, stop=rules, seed=asked.seed, params=Params(processes=1))
     first_seconds = time.monotonic() - began
     say(f"first plan after {first_seconds:.1f} s: {len(first.roster.unfilled)} unassigned")
-    params = Params(processes=1 if asked.clock == "cpu" else asked.processes)
-    found = solve(problem=problem, stop=Seconds(asked.seconds, clock), seed=asked.seed, params=params)
+    found = _solved(problem, asked.seconds, asked, processes, _told(say))
+    alone = [found.roster]
+    if days > 1:
+        each = asked.seconds / days
+        alone = [_solved(day, each, asked, processes, _told(say)).roster for day in fresh_days(problem=problem)]
     return Rostered(
         roster=found.roster,
         first_seconds=first_seconds if len(first.roster.unfilled) <= most else None,
-        alone_travel=_travel(found.roster),
+        alone_travel=sum(_travel(roster) for roster in alone),
     )
 
 
-def _week(problem: Problem, asked: Asked, say: Say) -> Rostered:
-    """The week, then each of its days alone for as long as it had in the week, nobody's team counting."""
+def _solved(
+    problem: Problem, seconds: float, asked: Asked, processes: int, report: Callable[[Progress], None]
+) -> Result:
+    stop = Seconds(seconds, CLOCKS[asked.clock])
+    return solve(problem=problem, stop=stop, seed=asked.seed, params=Params(processes=processes), report=report)
 
-    def progress(step: Step) -> None:
-        say(f"{step.round}: day {step.day + 1} done; {step.unfilled} unassigned in all")
 
-    most = FIRST_SHARE * sum(len(demand.slots) for demand in problem.demands)
-    found = roster_week(
-        problem=problem,
-        seconds=asked.seconds,
-        seed=asked.seed,
-        processes=asked.processes,
-        clock=asked.clock,
-        progress=progress,
-    )
-    alone = days_alone(
-        problem=problem,
-        seconds=found.day_seconds,
-        seed=asked.seed,
-        processes=asked.processes,
-        clock=asked.clock,
-        progress=progress,
-    )
-    return Rostered(
-        roster=found.result.roster,
-        first_seconds=found.first_seconds if found.first_unfilled <= most else None,
-        alone_travel=_travel(alone),
-    )
+def _told(say: Say) -> Callable[[Progress], None]:
+    """Says now and then where the search stands."""
+    said = [time.monotonic()]
+
+    def report(at: Progress) -> None:
+        if time.monotonic() - said[0] >= SAY_SECONDS:
+            said[0] = time.monotonic()
+            say(f"{at.iterations} iterations, {at.objective} points, {at.unfilled} unassigned")
+
+    return report
 
 
 def _travel(roster: Roster) -> int:

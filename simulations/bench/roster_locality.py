@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from rostering import travel_matrix
@@ -133,7 +134,7 @@ def _customers(visits: int, days: int, staff: tuple[Worker, ...], rng: random.Ra
 def _customer(number: int, place: int, staff: tuple[Worker, ...], rng: random.Random) -> _Customer:
     """A customer; a wish that fewer than SUITED_LEAST workers could meet is not taken on."""
     kinds = rng.choices(DAYS_OF_CALLS, weights=[share for share, _, _ in DAYS_OF_CALLS])[0]
-    has_meds, is_skilled = rng.random() < 0.25, rng.random() < 0.2
+    gap_seconds, is_skilled = 90 * MINUTE if rng.random() < 0.25 else 0, rng.random() < 0.2
     asks = rng.choices(("female", "male", *LANGUAGES[1:], None), weights=(8, 3, 1, 1, 87))[0]
     asks = None if is_skilled and asks != "female" else asks
     skill = frozenset({rng.choice(SKILLS)}) if is_skilled else frozenset()
@@ -144,15 +145,23 @@ def _customer(number: int, place: int, staff: tuple[Worker, ...], rng: random.Ra
     return _Customer(
         id=f"c{number + 1:04}",
         place=place,
-        calls=tuple(_call(call, rng, has_meds=has_meds) for call in kinds[1]),
+        calls=_agreed(kinds[1], rng, gap_seconds=gap_seconds),
         days=_days_of(kinds[1], rng),
         workers=2 if rng.random() * 100 < kinds[2] else 1,
-        gap_seconds=90 * MINUTE if has_meds else 0,
+        gap_seconds=gap_seconds,
         skill=skill,
         gender=asks if asks in ("female", "male") else None,
         language=asks if asks in LANGUAGES else None,
         excluded=frozenset({rng.choice(staff).id}) if rng.random() < 0.02 else frozenset(),
     )
+
+
+def _agreed(calls: tuple[Call, ...], rng: random.Random, *, gap_seconds: int) -> tuple[tuple[Call, int, int, int], ...]:
+    """The customer's calls at times agreed so that they keep the gap: nobody agrees a plan that contradicts itself."""
+    while True:
+        agreed = tuple(_call(call, rng, has_meds=gap_seconds > 0) for call in calls)
+        if all(two[1] - one[1] - one[3] * MINUTE >= gap_seconds for one, two in pairwise(agreed)):
+            return agreed
 
 
 def _call(call: Call, rng: random.Random, *, has_meds: bool) -> tuple[Call, int, int, int]:

@@ -16,10 +16,10 @@ from rostering.problem import (
     Slot,
     Sync,
     Travel,
-    Weights,
     Window,
     Worker,
 )
+from rostering.weights import Weights
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 

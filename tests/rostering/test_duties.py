@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from rostering.search.duties_board import (
     V_ABSENT_AT,
     V_SLOTS,
 )
-from rostering.search.duties_first import first_board, runs_of
+from rostering.search.duties_first import first_board, runs_of, strangers
 from rostering.search.engine import Answer
 from rostering.search.kernel.chance import seeded
 from rostering.solver import Result, verified
@@ -53,16 +55,17 @@ def test_any_problem_gets_a_roster_without_a_violation_whose_points_are_the_sear
 
 
 @LAWS
-@given(problem=problems(), seed=st.integers(0, 5))
-def test_the_state_after_many_moves_is_what_rebuilding_it_gives(problem, seed):
-    """Costs, starts or lists that drift from the runs they describe."""
+@given(problem=problems(), seed=st.integers(0, 5), points=st.sampled_from((0, 300)))
+def test_the_state_after_many_moves_is_what_rebuilding_it_gives(problem, seed, points):
+    """Costs, starts, lists or counts of who comes that drift from the runs they describe."""
+    problem = replace(problem, weights=replace(problem.weights, stranger=points))
     compiled = compile_problem(problem=problem)
     board = first_board(compiled=compiled, start=None)
     if not len(board.visit) or not len(board.run):
         return
     kept = np.full((len(board.task) + len(board.run), 3), NOBODY, dtype=np.int64)
     keep_best(board, kept)
-    anneal(board, seeded(seed), 2_000, 500.0, kept)
+    anneal(board, seeded(seed), 2_000, 500.0, kept, 0, len(board.visit))
     penalties = 0
     for d in range(len(board.visit)):
         runs = [board.task[2 * d + k, T_RUN] for k in range(board.visit[d, V_SLOTS])]
@@ -70,7 +73,8 @@ def test_the_state_after_many_moves_is_what_rebuilding_it_gives(problem, seed):
         assert (runs[0] == NOBODY) == (board.visit[d, V_ABSENT_AT] != NOBODY)
         penalties += compiled.penalty[d] * (runs[0] == NOBODY)
     worst = problem.weights.lateness_worst * int(board.run[:, R_WORST].max())
-    assert board.sums[S_COST] == board.run[:, R_COST].sum() + penalties + worst
+    strange = points * strangers(board=board) if points else 0
+    assert board.sums[S_COST] == board.run[:, R_COST].sum() + penalties + worst + strange
     keep_best(board, kept)
     answer = Answer(runs=runs_of(board=board, kept=kept), iterations=2, curve=((0, 0),))
     assert verified(compiled=compiled, answer=answer).objective == board.sums[S_COST]

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 
 from rostering.lower_bound import lower_bound
-from rostering.problem import Break, Demand, Problem, Shift, Slot, Sync, Travel, Weights, Window, Worker
+from rostering.problem import Break, Demand, Problem, Shift, Slot, Sync, Travel, Window, Worker
 from rostering.search.compiled import Compiled, compile_problem
 from rostering.search.exact import VISITS_MAX, prove, refuses
 from rostering.solver import verified
+from rostering.weights import Weights
 from tests.rostering.factories import HOUR, demand, double, problem, worker
 from tests.rostering.test_bounds import every_roster, small_days
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rostering.problem import Demand, Problem, Shift, Slot, Sync, Travel, Weights, Window, Worker
+from rostering.problem import Demand, Problem, Shift, Slot, Sync, Travel, Window, Worker
 from rostering.search.compiled import compile_problem
 from rostering.search.kernel.chance import seeded
 from rostering.search.kernel.heap import empty_heap
@@ -21,6 +21,7 @@ from rostering.search.linked_state import START, by_stop, empty_journal, points
 from rostering.search.linked_tables import refusal, tables_of
 from rostering.solver import Params, solve, verified
 from rostering.stop import Iterations
+from rostering.weights import Weights
 
 from .factories import HOUR, demand, problem, worker
 

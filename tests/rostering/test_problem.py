@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rostering.problem import Problem, ProblemError, Shift, Slot, Sync, Travel, Weights, Window
+from rostering.problem import Problem, ProblemError, Shift, Slot, Sync, Travel, Window
 from rostering.solver import solve
 from rostering.stop import Iterations
+from rostering.weights import Weights
 
 from .factories import HOUR, demand, double, problem, worker
 

@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rostering.explain import score
-from rostering.problem import Break, Demand, Meal, Problem, Shift, Slot, Travel, Weights, Window, Worker
+from rostering.problem import Break, Demand, Meal, Problem, Shift, Slot, Travel, Window, Worker
 from rostering.search.compiled import compile_problem
 from rostering.search.segments import SegmentsEngine
 from rostering.solver import Params, solve
 from rostering.stop import Iterations, NoImprovement
 from rostering.verify import violations
+from rostering.weights import Weights
 
 HOUR = 3_600
 SEGMENTS = Params(engine="segments")

@@ -18,7 +18,6 @@ from rostering.problem import (
     Shift,
     Slot,
     Travel,
-    Weights,
     Window,
     Worker,
 )
@@ -33,6 +32,7 @@ from rostering.search.unified_wishes import unified_only
 from rostering.solver import EngineError, Params, solve
 from rostering.stop import Iterations
 from rostering.verify import violations
+from rostering.weights import Weights
 from tests.rostering import factories
 
 PLACES = [[0, 10, 20, 30], [10, 0, 10, 20], [20, 10, 0, 10], [30, 20, 10, 0]]

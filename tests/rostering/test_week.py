@@ -1,26 +1,31 @@
-"""A week by days: hours, rest and gaps are carried from day to day."""
+"""A week solved whole: hours, rest, gaps and whom a customer sees count from day to day."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rostering.bounds import unassigned_bound
+from rostering.explain import score
 from rostering.problem import Shift, Window
 from rostering.search.compiled import compile_problem
 from rostering.search.duties import DutiesEngine
-from rostering.solver import Params
+from rostering.solver import Params, solve, verified
 from rostering.stop import Iterations
 from rostering.verify import violations
-from rostering.week import solve_week
+from rostering.week_share import top_share, top_share_bound
+from simulations.bench.roster_locality import locality
 
-from .factories import DAY, HOUR, MINUTE, demand, double, problem, worker
+from .factories import DAY, HOUR, MINUTE, demand, double, problem, problems, worker
 
 QUICK = Params(effort_seconds=0)
 
 
 def week_of(given_problem):
-    """The week's result, a few iterations a day."""
-    return solve_week(problem=given_problem, stop_for_day=lambda _: Iterations(15), seed=1, params=QUICK)
+    """The week's result, after a few iterations."""
+    return solve(problem=given_problem, stop=Iterations(60), seed=1, params=QUICK)
 
 
 def daily(start: float, end: float, days: int = 7) -> tuple[Shift, ...]:
@@ -45,6 +50,14 @@ def test_a_lone_worker_has_a_day_off():
     assert len(week_of(given_problem).roster.unfilled) == 1
 
 
+def test_a_late_evening_and_an_early_morning_are_not_the_same_worker_s():
+    """A worker home at ten and out at seven: nine hours of rest."""
+    staff = [worker("w", shifts=(Shift(14 * HOUR, 22 * HOUR), Shift(31 * HOUR, 39 * HOUR)))]
+    mornings = [demand(f"v{n}", 24 + 7.5 + n, place=n) for n in range(1, 4)]
+    result = week_of(problem([demand("late", 21), *mornings], staff, horizon_days=2))
+    assert [slot.visit for slot in result.roster.unfilled] in (["late"], ["v1"])
+
+
 def test_hours_are_limited_over_the_week_not_each_day():
     """A week's limit that starts anew each morning."""
     visits = [demand(f"v{day}", day * 24 + 10, minutes=160) for day in range(6)]
@@ -63,6 +76,54 @@ def test_a_late_visit_keeps_its_gap_to_the_next_mornings():
     result = week_of(problem([late, early, other], [night, morning], horizon_days=2))
     assert set(result.roster.starts()) == {("late", 0), ("other", 0)}
     assert result.roster.unfilled[0].reason.endswith("(visit_gap)")
+
+
+def test_times_that_contradict_their_gap_are_said_with_the_visit_they_contradict():
+    """A branch manager who looks for one more worker, when no worker can help: the plan is wrong."""
+    tea = demand("tea", 17, customer="one", gap_seconds=90 * MINUTE, windows=(Window(17 * HOUR, 17 * HOUR + 900),))
+    bed = demand("bed", 18, customer="one", gap_seconds=90 * MINUTE, windows=(Window(18 * HOUR, 18 * HOUR + 900),))
+    given_problem = problem([tea, bed], [worker("w"), worker("x")])
+    (slot,) = week_of(given_problem).roster.unfilled
+    other = {"tea": "bed", "bed": "tea"}[slot.visit]
+    assert (
+        slot.reason
+        == f"its times and those of the customer's visit {other} contradict the gap between them (visit_gap)"
+    )
+    assert unassigned_bound(problem=given_problem) == 1
+
+
+def test_a_customer_sees_few_workers_over_a_week_when_strangers_cost():
+    """Continuity that the search does not see, or that each day has of its own."""
+    given_problem = locality(workers=14, visits=70, days=7, seed=2)
+    shares = []
+    for points in (0, 600):
+        weighed = replace(given_problem, weights=replace(given_problem.weights, stranger=points))
+        roster = solve(problem=weighed, stop=Iterations(1_500), seed=1, params=QUICK).roster
+        assert violations(problem=weighed, roster=roster) == ()
+        shares.append(top_share(problem=given_problem, roster=roster))
+    assert shares[1] > shares[0] + 0.1, shares
+    assert shares[1] <= top_share_bound(problem=given_problem)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(given_problem=problems(), points=st.integers(1, 900), begun=st.booleans())
+def test_the_search_counts_strangers_as_the_score_does(given_problem, points, begun):
+    """A count kept move by move that drifts from what the roster shows, or a warm start that begins it wrong."""
+    weighed = replace(given_problem, weights=replace(given_problem.weights, stranger=points))
+    compiled = compile_problem(problem=weighed)
+    engine = DutiesEngine()
+    start = engine.search(compiled=compiled, stop=Iterations(1), seed=2).runs if begun else None
+    answer = engine.search(compiled=compiled, stop=Iterations(3), seed=1, start=start)
+    roster = verified(compiled=compiled, answer=answer).roster
+    assert answer.curve[-1][1] == score(problem=weighed, roster=roster).total
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(given_problem=problems())
+def test_no_roster_leaves_less_unfilled_than_the_bound_with_its_gaps(given_problem):
+    """A visit called impossible that a roster serves."""
+    unfilled = solve(problem=given_problem, stop=Iterations(5), seed=1, params=QUICK).roster.unfilled
+    assert unassigned_bound(problem=given_problem) <= len(unfilled)
 
 
 def test_a_round_begun_from_half_a_double_up_begins_without_it():

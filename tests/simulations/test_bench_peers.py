@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from rostering.problem import Demand, Problem, Shift, Slot, Sync, Travel, Weights, Window, Worker
+from rostering.problem import Demand, Problem, Shift, Slot, Sync, Travel, Window, Worker
 from rostering.search.compiled import compile_problem
 from rostering.verify import violations
+from rostering.weights import Weights
 from simulations.bench import peers, peers_ortools, peers_pyvrp, peers_vroom
 from simulations.bench.peers_plan import Limit, roster_of
 
