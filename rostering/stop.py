@@ -38,7 +38,9 @@ def share_used(*, stop: StopRule, progress: Progress) -> float | None:
 def seconds_limit(*, stop: StopRule) -> float | None:
     """The seconds of wall time that alone limit a search; None when it counts iterations or anything else as well."""
     if isinstance(stop, AnyOf):
-        limits = [seconds_limit(stop=rule) for rule in stop.rules if not isinstance(rule, (Cancelled, FirstFeasible))]
+        limits = [
+            seconds_limit(stop=rule) for rule in stop.rules if not isinstance(rule, (Cancelled, FirstFeasible, Reached))
+        ]
         return None if None in limits else min((limit for limit in limits if limit is not None), default=None)
     return stop.seconds_max if isinstance(stop, Seconds) and stop.clock is time.monotonic else None
 
@@ -98,6 +100,17 @@ class FirstFeasible:
     def __call__(self, progress: Progress) -> bool:
         """True once few enough slots are unfilled."""
         return progress.unfilled <= self.unfilled_max
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Stop at a roster that costs no more than `points`: of a bound below every roster, nothing can be better."""
+
+    points: int
+
+    def __call__(self, progress: Progress) -> bool:
+        """True once the best is that good."""
+        return progress.objective <= self.points
 
 
 @dataclass(frozen=True, slots=True)

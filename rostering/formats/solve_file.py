@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rostering.formats.any_file import read_any
 from rostering.formats.error import FormatError
 from rostering.lower_bound import lower_bound
+from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
 from rostering.solver import Params, solve_compiled, warm_up
-from rostering.stop import AnyOf, Cancelled, Progress, Seconds
+from rostering.stop import AnyOf, Cancelled, Progress, Reached, Seconds
 
 MARGIN_SECONDS = 0.2
 SHOWN_EVERY_SECONDS = 0.2
@@ -46,9 +48,9 @@ def solve_file(
 ) -> dict[str, object]:
     """Reads `path`, searches for about `seconds` in all, writes `out`; gives the keys that targets.md fixes and parts.
 
-    Compiling machine code is not counted in `seconds`, and is given apart. When `asked` says so the search stops and the
-    best so far is written. Without `out` the solution goes to NAME.solution and the format's own suffix, where the
-    command runs. `feasible` says that every slot (a format with
+    A roster that is as good as the bound is proved best and ends the search. Compiling machine code is not counted in
+    `seconds`, and is given apart. When `asked` says so the search stops and the best so far is written. Without `out`
+    the solution goes to NAME.solution and the format's own suffix, where the command runs. `feasible` says that every slot (a format with
     optional patients: every one that is not) is filled by a roster the verifier passed. Raises FormatError for a file
     that no format reads and, before any search, for an `out` that is no place for a solution; OSError for a file that
     cannot be opened or written.
@@ -67,12 +69,12 @@ def solve_file(
     limit = Seconds(max(0.0, seconds - read_seconds - MARGIN_SECONDS), clock)
     result = solve_compiled(
         compiled=compiled,
-        stop=AnyOf((limit, Cancelled(asked))),
+        stop=AnyOf((limit, Cancelled(asked), Reached(least))),
         seed=seed,
         params=params,
         report=None if progress is None else _shown(progress, file_format, bound, clock),
     )
-    file_format.write(path=solution, instance=instance, roster=result.roster)
+    _write_whole(file_format, solution, instance, result.roster)
     parts = file_format.parts(problem=instance.problem, roster=result.roster)
     return {
         "instance": instance.name,
@@ -88,6 +90,21 @@ def solve_file(
         "seconds": round(clock() - began, 3),
         "solution": str(solution),
     }
+
+
+def _write_whole(file_format: ModuleType, solution: Path, instance: Any, roster: Roster) -> None:
+    """The solution is there whole, or what was there before; what is no plain file (a pipe) is written straight into."""
+    if solution.exists() and not solution.is_file():
+        file_format.write(path=solution, instance=instance, roster=roster)
+        return
+    aside = solution.with_name(f".half-{os.getpid()}-{solution.name}")
+    try:
+        file_format.write(path=aside, instance=instance, roster=roster)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(solution)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _refuse_no_place(solution: Path, question: Path) -> None:

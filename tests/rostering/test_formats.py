@@ -285,3 +285,27 @@ def test_an_out_that_is_no_place_for_a_solution_is_refused_before_the_search(sma
 def test_a_broken_field_is_named_once():
     """A sentence that stutters reads like a fault of the program's."""
     assert str(FormatError(where="demands[1].id", wrong="demands[1].id: 'v1' twice")) == "demands[1].id: 'v1' twice"
+
+
+def test_a_roster_that_is_proved_best_ends_the_search(small, tmp_path):
+    """An hour spent on looking for what cannot be."""
+    asked = iter(range(100_000))
+    answer = solve_file(path=small, seconds=3_600, seed=1, out=tmp_path / "o.json", asked=lambda: next(asked) > 90_000)
+    assert answer["objective"] == answer["lower_bound"]
+    assert answer["stopped"] is False
+
+
+def test_a_solution_is_there_whole_or_not_at_all(small, tmp_path, monkeypatch):
+    """Half a file where there was a whole one, after a crash while it was written."""
+    out = tmp_path / "out.json"
+    out.write_text("before")
+
+    def torn(*, path, **_):
+        path.write_text("half a solu")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(mankowska, "write", torn)
+    with pytest.raises(OSError, match="the disk is full"):
+        solve_file(path=small, seconds=0.3, seed=1, out=out)
+    assert out.read_text() == "before"
+    assert {path.name for path in tmp_path.iterdir()} == {"out.json", small.name}
