@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rostering.search.kernel.jit import inlined
+from rostering.search.kernel.jit import folded
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -26,13 +26,13 @@ def empty_heap(*, visits: int) -> Heap:
     return Heap(np.empty(visits + 1, np.int64), np.zeros(visits, np.bool_), np.zeros(1, np.int64))
 
 
-@inlined
+@folded
 def earlier(key: Floats, u: int, v: int) -> bool:
     """Whether visit `u` comes before visit `v`: by key, and by number where keys are equal."""
     return key[u] < key[v] or (key[u] == key[v] and u < v)
 
 
-@inlined
+@folded
 def push(heap: Heap, key: Floats, v: int) -> None:
     """Visit `v` goes in, unless it is inside. Keys of visits inside must not change."""
     if not heap.inside[v]:
@@ -49,7 +49,7 @@ def push(heap: Heap, key: Floats, v: int) -> None:
         heap.items[i] = v
 
 
-@inlined
+@folded
 def pop(heap: Heap, key: Floats) -> int:
     """The visit with the smallest key leaves; the heap is not empty."""
     top = heap.items[0]
@@ -74,7 +74,7 @@ def pop(heap: Heap, key: Floats) -> int:
     return top  # type: ignore[no-any-return]
 
 
-@inlined
+@folded
 def clear(heap: Heap) -> None:
     """Nothing is inside any more."""
     for i in range(heap.size[0]):
