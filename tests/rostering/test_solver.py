@@ -6,18 +6,22 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from rostering.problem import Shift, Slot, Sync, Travel, Window
 from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
 from rostering.search.engine import Answer
-from rostering.solver import EngineError, Params, RosterFaultError, solve, verified
+from rostering.search.unified_wishes import unified_only
+from rostering.solver import EngineError, Params, RosterFaultError, engines, solve, verified
 from rostering.stop import AnyOf, Cancelled, FirstFeasible, Iterations, NoImprovement, Progress, Seconds, share_used
+from rostering.weights import Weights
 
-from .factories import DAY, HOUR, MINUTE, demand, double, locality_day, problem, worker
+from .factories import DAY, HOUR, MINUTE, demand, double, locality_day, problem, problems, worker
 
 
 def roster_of(given, iterations=30) -> Roster:
@@ -248,3 +252,18 @@ def test_the_engine_runs_refuses_loads_which_it_does_not_sum():
     with pytest.raises(EngineError, match="'runs' cannot express loads"):
         solve(problem=given, stop=Iterations(5), seed=1, params=Params(engine="runs"))
     assert len(roster_of(given, 5).unfilled) == 1
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Weights)])
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(given_problem=problems())
+def test_an_engine_counts_a_weight_as_the_score_does_or_refuses_it(name, given_problem):
+    """A wish that a branch pays for and the search does not see."""
+    weighed = replace(given_problem, weights=replace(given_problem.weights, **{name: 700}))
+    compiled = compile_problem(problem=weighed)
+    for engine in engines(params=Params(effort_seconds=0))[:-1]:
+        only = unified_only(problem=weighed)
+        if engine.refuses(compiled=compiled) or (only and engine.name != "unified"):
+            continue
+        answer = engine.search(compiled=compiled, stop=Iterations(2), seed=1)
+        assert answer.curve[-1][1] == verified(compiled=compiled, answer=answer).objective, engine.name
