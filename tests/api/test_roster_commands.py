@@ -286,9 +286,9 @@ def test_ctrl_c_keeps_the_best_roster_found_so_far(town: sessionmaker[Session], 
 @pytest.mark.slow
 @pytest.mark.database("sqlite")
 def test_ctrl_c_keeps_the_best_week_found_so_far(town: sessionmaker[Session], words: list[str]) -> None:
-    """A week takes minutes: its first plans are soon there, and stopping must keep them."""
+    """A week takes minutes: its first plan is soon there, and stopping must keep it."""
     command = typed(words, "make", "--locality", "m14", "--week", MONDAY.isoformat(), "--seconds", "600", "--json")
-    heard(command, "first plan of day")
+    heard(command, " iterations, best ")
     os.killpg(command.pid, signal.SIGINT)
     out, err = command.communicate(timeout=120)
     assert command.returncode == 0, err
