@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from rostering.search.compiled import Compiled
 from rostering.search.duties_anneal import anneal, keep_best
-from rostering.search.duties_board import NOBODY, S_BEST, V_SLOTS, Board, Ints
+from rostering.search.duties_board import (
+    G_RUNS,
+    G_VISITS,
+    KEPT,
+    NOBODY,
+    S_BEST,
+    V_SLOTS,
+    Board,
+    Ints,
+    by_visit,
+    nobody_kept,
+)
 from rostering.search.duties_first import first_board, heats_of, runs_of
 from rostering.search.duties_tables import RULES_KNOWN, rules_of
 from rostering.search.engine import Answer, Stops
@@ -58,7 +67,7 @@ class DutiesEngine:
     ) -> Answer:
         """The best answer before `stop`, searched from `start` (a warm start) when there is one."""
         board = first_board(compiled=compiled, start=start)
-        kept = np.full((len(board.task) + len(board.run), 3), NOBODY, dtype=np.int64)
+        kept = nobody_kept(board=board)
         keep_best(board, kept)
         hot = self.hot if start is None else self.hot * WARM
         search = _Search(board=board, kept=kept, chance=seeded(seed), hot=hot, cold=self.cold)
@@ -93,12 +102,12 @@ class _Search:
             )
             if report is not None:
                 report(progress)
-            if stop(progress) or not len(self.board.visit) or not len(self.board.run):
+            if stop(progress) or not self._visits or not self.board.work[G_RUNS]:
                 return tuple(curve)
             used = share_used(stop=stop, progress=progress)
             if used is None:
                 used = self.iterations % ROUND / ROUND
-            since = self.iterations * BLOCK // 2 % len(self.board.visit)
+            since = self.iterations * BLOCK // 2 % self._visits
             anneal(self.board, self.chance, MOVES, hot * (cold / hot) ** used, self.kept, since, BLOCK)
             self.iterations += 1
             if self._best() < curve[-1][1]:
@@ -106,9 +115,13 @@ class _Search:
                 self.improved_at = self.iterations
 
     def _best(self) -> int:
-        return int(self.board.sums[S_BEST])
+        return int(self.board.work[S_BEST])
 
     def _unfilled(self) -> int:
         """Slots that nobody has in the best roster."""
-        absent = self.kept[: 2 * len(self.board.visit) : 2, 0] == NOBODY
-        return int(self.board.visit[absent, V_SLOTS].sum())
+        absent = self.kept.reshape(-1, KEPT)[: 2 * self._visits : 2, 0] == NOBODY
+        return int(by_visit(self.board)[absent, V_SLOTS].sum())
+
+    @property
+    def _visits(self) -> int:
+        return int(self.board.work[G_VISITS])

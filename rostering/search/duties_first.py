@@ -11,13 +11,21 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.duties_board import (
+    G_FOUND,
+    G_LEGS,
+    G_NEARS,
     G_OFF,
+    G_PLACES,
     G_STRANGER,
     G_TRAVEL,
+    G_VISITS,
+    G_WORKERS,
     G_WORST,
+    KEPT,
     NEVER,
     NOBODY,
     ONES,
+    PLACE,
     R_COST,
     R_WORKER,
     R_WORST,
@@ -29,6 +37,7 @@ from rostering.search.duties_board import (
     T_START,
     V_ABSENT,
     V_ABSENT_AT,
+    V_NEAR,
     V_PLACE,
     V_SLOTS,
     V_SYNC_MAX,
@@ -36,9 +45,14 @@ from rostering.search.duties_board import (
     V_WINDOW,
     V_WINDOW_END,
     V_WISH,
-    VISIT_COLUMNS,
     Board,
     Ints,
+    by_run,
+    by_soft,
+    by_span,
+    by_task,
+    by_visit,
+    by_worker,
 )
 from rostering.search.duties_draft import hold
 from rostering.search.duties_insert import insert_all
@@ -68,7 +82,7 @@ def first_board(*, compiled: Compiled, start: Mapping[int, Stops] | None) -> Boa
         if _absent(bare, fixed) < _absent(board, fixed):
             board = bare
     if _absent(board, fixed):
-        freeze(board=board, visits=[d for d in fixed if board.visit[d, V_ABSENT_AT] == NOBODY])
+        freeze(board=board, visits=[d for d in fixed if by_visit(board)[d, V_ABSENT_AT] == NOBODY])
     insert_all(board, np.array(urgency(compiled=compiled), dtype=np.int64), PLACES_TRIED)
     return board
 
@@ -88,29 +102,32 @@ def _rank(compiled: Compiled, d: int) -> tuple[int, int, int, int, int]:
 
 
 def _absent(board: Board, visits: Sequence[int]) -> int:
-    return sum(board.visit[d, V_ABSENT_AT] != NOBODY for d in visits)
+    visit = by_visit(board)
+    return sum(int(visit[d, V_ABSENT_AT] != NOBODY) for d in visits)
 
 
 def _insert_fixed(board: Board, fixed: Sequence[int]) -> None:
     """Until no more go in: a visit can give another the break its run lacked."""
-    while insert_all(board, np.array(fixed, dtype=np.int64), len(board.found) - ONES):
+    all_places = (len(board.work) - int(board.work[G_FOUND])) // PLACE - ONES
+    while insert_all(board, np.array(fixed, dtype=np.int64), all_places):
         pass
 
 
 def freeze(*, board: Board, visits: Sequence[int]) -> None:
     """These rostered visits keep their workers and starts from here on."""
+    visit, task, may, spans = by_visit(board), by_task(board), by_worker(board), by_span(board)
     for d in visits:
-        starts = [int(board.task[2 * d + k, T_START]) for k in range(board.visit[d, V_SLOTS])]
-        at = board.visit[d, V_WINDOW]
-        board.visit[d, V_WINDOW_END] = at + 1
-        board.span[at, :2] = starts[0]
+        starts = [int(task[2 * d + k, T_START]) for k in range(visit[d, V_SLOTS])]
+        at = visit[d, V_WINDOW]
+        visit[d, V_WINDOW_END] = at + 1
+        spans[at, :2] = starts[0]
         if len(starts) == 2:
-            board.visit[d, [V_SYNC_MIN, V_SYNC_MAX]] = starts[1] - starts[0]
+            visit[d, [V_SYNC_MIN, V_SYNC_MAX]] = starts[1] - starts[0]
         for k, start in enumerate(starts):
-            task = 2 * d + k
-            board.task[task, [T_LO, T_HI]] = start
-            board.may[task] = False
-            board.may[task, board.run[board.task[task, T_RUN], R_WORKER]] = True
+            t = 2 * d + k
+            task[t, [T_LO, T_HI]] = start
+            may[t] = False
+            may[t, by_run(board)[task[t, T_RUN], R_WORKER]] = True
 
 
 def _started(compiled: Compiled, start: Mapping[int, Stops]) -> Board:
@@ -130,22 +147,22 @@ def _started(compiled: Compiled, start: Mapping[int, Stops]) -> Board:
 def _held(compiled: Compiled, board: Board, r: int, stops: Stops) -> Stops:
     """The stops that run `r` was given: all, or none when a rule forbids them."""
     worker = compiled.duties[r].worker
-    if not stops or not all(board.may[2 * d + k, worker] for d, k, _ in stops):
+    if not stops or not all(by_worker(board)[2 * d + k, worker] for d, k, _ in stops):
         return ()
     tasks = np.array([2 * d + k for d, k, _ in stops], dtype=np.int64)
     exact = np.array([(begins, begins) for _, _, begins in stops], dtype=np.int64)
     legal = all(any(a <= begins <= b for a, b in _bounds(compiled, d, k)) for d, k, begins in stops)
     if not legal or not _held_within(board, r, tasks, exact):
         return ()
-    points = board.run[r, R_COST]
+    points = by_run(board)[r, R_COST]
     wide = [_window_of(compiled, d, begins) for d, _, begins in stops]
-    if not _held_within(board, r, tasks, np.array(wide, dtype=np.int64)) or board.run[r, R_COST] > points:
+    if not _held_within(board, r, tasks, np.array(wide, dtype=np.int64)) or by_run(board)[r, R_COST] > points:
         _held_within(board, r, tasks, exact)
     return stops
 
 
 def _held_within(board: Board, r: int, tasks: Ints, bounds: Ints) -> bool:
-    board.task[tasks, T_LO], board.task[tasks, T_HI] = bounds[:, 0], bounds[:, 1]
+    by_task(board)[tasks, T_LO], by_task(board)[tasks, T_HI] = bounds[:, 0], bounds[:, 1]
     return hold(board, r, tasks)
 
 
@@ -166,34 +183,35 @@ def _window_of(compiled: Compiled, d: int, begins: int) -> tuple[int, int]:
 def _settle(compiled: Compiled, board: Board, placed: set[int]) -> None:
     """The list of absent visits, the penalties and the worst lateness after runs were held."""
     absent = [d for d in range(len(compiled.demands)) if d not in placed]
-    board.visit[:, V_ABSENT_AT] = NOBODY
+    visit, run = by_visit(board), by_run(board)
+    visit[:, V_ABSENT_AT] = NOBODY
     for at, d in enumerate(absent):
-        board.visit[at, V_ABSENT], board.visit[d, V_ABSENT_AT] = d, at
-    board.sums[S_ABSENT] = len(absent)
-    board.sums[S_COST] = (
-        int(board.run[:, R_COST].sum())
+        visit[at, V_ABSENT], visit[d, V_ABSENT_AT] = d, at
+    board.work[S_ABSENT] = len(absent)
+    board.work[S_COST] = (
+        int(run[:, R_COST].sum())
         + sum(compiled.penalty[d] for d in absent)
-        + int(board.sums[G_WORST]) * int(board.run[:, R_WORST].max(initial=0))
-        + int(board.sums[G_STRANGER]) * strangers(board=board)
+        + int(board.work[G_WORST]) * int(run[:, R_WORST].max(initial=0))
+        + int(board.work[G_STRANGER]) * strangers(board=board)
     )
 
 
 def strangers(*, board: Board) -> int:
     """Worker-visits that are not by one of their customer's three commonest workers, those that nobody does among them."""
-    more = board.soft[len(board.visit) :, board.may.shape[1] + 1 :]
-    return int(board.visit[:, V_SLOTS].sum()) - int(np.minimum(more, TEAM).sum())
+    more = by_soft(board)[board.work[G_VISITS] :, board.work[G_WORKERS] + 1 :]
+    return int(by_visit(board)[:, V_SLOTS].sum()) - int(np.minimum(more, TEAM).sum())
 
 
 def runs_of(*, board: Board, kept: Ints) -> dict[int, Stops]:
     """The stops of each duty that has any, of the roster in `kept` (see keep_best)."""
-    tasks = board.task.shape[0]
+    rows = kept.reshape(-1, KEPT).tolist()
     runs: dict[int, Stops] = {}
-    for r in range(board.run.shape[0]):
-        t = int(kept[tasks + r, 0])
-        stops = []
+    for r, (first, _, _) in enumerate(rows[2 * board.work[G_VISITS] :]):
+        t, stops = first, []
         while t >= 0:
-            stops.append((t >> 1, t & 1, int(kept[t, 2])))
-            t = int(kept[t, 1])
+            _, after, start = rows[t]
+            stops.append((t >> 1, t & 1, start))
+            t = after
         if stops:
             runs[r] = tuple(stops)
     return runs
@@ -204,16 +222,19 @@ def heats_of(*, board: Board) -> tuple[float, float]:
 
     Cold: a journey between near visits, or a part of the dearest wish. Hot: besides, a start at the far end of a window.
     """
-    if not len(board.visit):
+    visit, visits = by_visit(board), int(board.work[G_VISITS])
+    if not visits:
         return 1.0, 1.0
-    places = board.visit[:, V_PLACE]
-    near = board.visit[:, VISIT_COLUMNS : VISIT_COLUMNS + NEAREST]
-    journey = max(float(board.leg[0][places[:, None], places[near]].mean()), WISH_SHARE * float(board.leg[0].mean()))
-    dearest = max(float(board.soft[: len(board.visit)].max(initial=0)), float(board.sums[G_STRANGER]))
+    legs, places_all = int(board.work[G_LEGS]), int(board.work[G_PLACES])
+    leg = board.table[legs : legs + places_all**2].reshape(places_all, -1)
+    places = visit[:, V_PLACE]
+    near = visit[:, V_NEAR : V_NEAR + min(NEAREST, int(board.work[G_NEARS]))]
+    journey = max(float(leg[places[:, None], places[near]].mean()), WISH_SHARE * float(leg.mean()))
+    dearest = max(float(by_soft(board)[:visits].max(initial=0)), float(board.work[G_STRANGER]))
     wish = WISH_SHARE * dearest
-    few = 1.0 + FEW / len(board.visit)
-    cold = max(1.0, journey * float(max(1, board.sums[G_TRAVEL])), wish) * few
-    wished = board.visit[:, V_WISH] != NEVER
-    windows = board.span[: board.visit[:, V_WINDOW_END].max()]
+    few = 1.0 + FEW / visits
+    cold = max(1.0, journey * float(max(1, board.work[G_TRAVEL])), wish) * few
+    wished = visit[:, V_WISH] != NEVER
+    windows = by_span(board)[: visit[:, V_WINDOW_END].max()]
     wide = float((windows[:, 1] - windows[:, 0]).mean()) * float(wished.mean())
-    return cold + float(board.sums[G_OFF]) * wide * few, cold
+    return cold + float(board.work[G_OFF]) * wide * few, cold

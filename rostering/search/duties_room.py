@@ -6,11 +6,14 @@ Necessary conditions from the earliest and latest starts that stand; the drafted
 from __future__ import annotations
 
 from rostering.search.duties_board import (
+    G_PLACES,
     NEVER,
     R_CLOSES,
     R_HOME,
-    R_MODE,
+    R_LEGS,
     R_OPENS,
+    RUN,
+    SPAN,
     T_EARLY,
     T_LATE,
     T_OUT,
@@ -18,9 +21,11 @@ from rostering.search.duties_board import (
     T_RUN,
     T_SERVICE,
     T_START,
+    TASK,
     V_RIVAL,
     V_RIVAL_END,
     V_SLOTS,
+    VISIT,
     Board,
 )
 from rostering.search.kernel.jit import inner
@@ -29,12 +34,12 @@ from rostering.search.kernel.jit import inner
 @inner
 def leg(b: Board, r: int, one: int, other: int) -> int:
     """Ticks of travel of run `r` from task `one` to task `other`; NOBODY is home."""
-    home = b.run[r, R_HOME]
-    start = home if one < 0 else b.task[one, T_PLACE]
-    end = home if other < 0 else b.task[other, T_PLACE]
+    home = b.run[RUN * r + R_HOME]
+    start = home if one < 0 else b.visit[TASK * one + T_PLACE]
+    end = home if other < 0 else b.visit[TASK * other + T_PLACE]
     if start < 0 or end < 0:
         return 0
-    return b.leg[b.run[r, R_MODE], start, end]  # type: ignore[no-any-return]
+    return b.table[b.run[RUN * r + R_LEGS] + b.work[G_PLACES] * start + end]  # type: ignore[no-any-return]
 
 
 @inner
@@ -45,37 +50,25 @@ def detour(b: Board, r: int, before: int, t: int, after: int) -> int:
 
 
 @inner
-def free_from(b: Board, r: int, before: int) -> int:
-    """When run `r` can be done with `before` at the earliest, or begin."""
-    if before < 0:
-        return b.run[r, R_OPENS]  # type: ignore[no-any-return]
-    return b.task[before, T_EARLY] + b.task[before, T_SERVICE]  # type: ignore[no-any-return]
-
-
-@inner
-def free_until(b: Board, r: int, after: int) -> int:
-    """When run `r` must be at `after` at the latest, or at home."""
-    if after < 0:
-        return b.run[r, R_CLOSES]  # type: ignore[no-any-return]
-    return b.task[after, T_LATE]  # type: ignore[no-any-return]
-
-
-@inner
 def first_start(b: Board, r: int, before: int, t: int) -> int:
     """The earliest start of `t` after `before`, whatever its window."""
-    return free_from(b, r, before) + leg(b, r, before, t)
+    free = b.run[RUN * r + R_OPENS]
+    if before >= 0:
+        free = b.visit[TASK * before + T_EARLY] + b.visit[TASK * before + T_SERVICE]
+    return free + leg(b, r, before, t)  # type: ignore[no-any-return]
 
 
 @inner
 def last_start(b: Board, r: int, t: int, after: int) -> int:
     """The latest start of `t` that lets run `r` be at `after` in time, whatever its window."""
-    return free_until(b, r, after) - leg(b, r, t, after) - b.task[t, T_SERVICE]  # type: ignore[no-any-return]
+    limit = b.run[RUN * r + R_CLOSES] if after < 0 else b.visit[TASK * after + T_LATE]
+    return limit - leg(b, r, t, after) - b.visit[TASK * t + T_SERVICE]  # type: ignore[no-any-return]
 
 
 @inner
 def _is_free(b: Board, v: int, start: int) -> bool:
     """Whether no rival that is in a run closes this start to visit `v`."""
-    for j in range(b.visit[v, V_RIVAL], b.visit[v, V_RIVAL_END]):
+    for j in range(b.visit[VISIT * v + V_RIVAL], b.visit[VISIT * v + V_RIVAL_END]):
         since, until = _closed(b, j)
         if since < start < until:
             return False
@@ -85,15 +78,15 @@ def _is_free(b: Board, v: int, start: int) -> bool:
 @inner
 def _closed(b: Board, j: int) -> tuple[int, int]:
     """The starts that rival `j` closes, both ends excluded: empty when it is in no run."""
-    other = b.span[j, 0]
+    other = b.table[SPAN * j]
     t = 2 * other
-    if b.task[t, T_RUN] < 0 or b.task[t, T_OUT] == 1:
+    if b.visit[TASK * t + T_RUN] < 0 or b.visit[TASK * t + T_OUT] == 1:
         return 0, 0
-    start, end = b.task[t, T_START], b.task[t, T_START] + b.task[t, T_SERVICE]
-    if b.visit[other, V_SLOTS] == 2:
-        start = min(start, b.task[t + 1, T_START])
-        end = max(end, b.task[t + 1, T_START] + b.task[t + 1, T_SERVICE])
-    return start - b.span[j, 1], end + b.span[j, 2]
+    start, end = b.visit[TASK * t + T_START], b.visit[TASK * t + T_START] + b.visit[TASK * t + T_SERVICE]
+    if b.visit[VISIT * other + V_SLOTS] == 2:
+        start = min(start, b.visit[TASK * (t + 1) + T_START])
+        end = max(end, b.visit[TASK * (t + 1) + T_START] + b.visit[TASK * (t + 1) + T_SERVICE])
+    return start - b.table[SPAN * j + 1], end + b.table[SPAN * j + 2]
 
 
 @inner
@@ -105,7 +98,7 @@ def picked(b: Board, v: int, first: int, last: int, want: int) -> int:
     if _is_free(b, v, want):
         return want
     best, away = NEVER, NEVER
-    for j in range(b.visit[v, V_RIVAL], b.visit[v, V_RIVAL_END]):
+    for j in range(b.visit[VISIT * v + V_RIVAL], b.visit[VISIT * v + V_RIVAL_END]):
         since, until = _closed(b, j)
         if since >= until:
             continue

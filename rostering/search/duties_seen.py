@@ -12,15 +12,22 @@ from rostering.search.duties_board import (
     C_OUT,
     C_RUN,
     D_TASK,
+    DRAFT,
     G_STRANGER,
+    G_WORKERS,
+    LINE,
     P_RUN,
     P_TASK,
     R_WORKER,
+    ROW,
+    RUN,
     S_DRAFTS,
     S_OUTS,
     S_PUTS,
     T_RUN,
+    TASK,
     V_CUSTOMER,
+    VISIT,
     Board,
 )
 from rostering.search.kernel.jit import inner
@@ -31,25 +38,25 @@ TEAM = 3
 @inner
 def _come(b: Board, t: int, r: int, by: int) -> int:
     """Task `t`'s customer sees the worker of run `r` once more (by 1) or less (-1); the strangers that adds."""
-    row, w = b.visit.shape[0] + b.visit[t >> 1, V_CUSTOMER], b.run[r, R_WORKER]
-    k = b.soft[row, w]
+    row, w = b.visit[VISIT * (t >> 1) + V_CUSTOMER], b.run[RUN * r + R_WORKER]
+    k = b.table[row + w]
     if by > 0:
         k += 1
-    at = b.may.shape[1] + k
-    b.soft[row, w] += by
-    b.soft[row, at] += by
+    at = row + b.work[G_WORKERS] + k
+    b.table[row + w] += by
+    b.table[at] += by
     if by > 0:
-        return -1 if b.soft[row, at] <= TEAM else 0
-    return 1 if b.soft[row, at] < TEAM else 0
+        return -1 if b.table[at] <= TEAM else 0
+    return 1 if b.table[at] < TEAM else 0
 
 
 @inner
 def stranger_points(b: Board, t: int, r: int) -> int:
     """What it would cost, but for what else happens, that the worker of run `r` does task `t`, which nobody does."""
-    if b.sums[G_STRANGER] == 0:
+    if b.work[G_STRANGER] == 0:
         return 0
-    row, w = b.visit.shape[0] + b.visit[t >> 1, V_CUSTOMER], b.run[r, R_WORKER]
-    return 0 if b.soft[row, b.may.shape[1] + b.soft[row, w] + 1] < TEAM else b.sums[G_STRANGER]
+    row, w = b.visit[VISIT * (t >> 1) + V_CUSTOMER], b.run[RUN * r + R_WORKER]
+    return 0 if b.table[row + b.work[G_WORKERS] + b.table[row + w] + 1] < TEAM else b.work[G_STRANGER]
 
 
 @inner
@@ -58,22 +65,22 @@ def see(b: Board, by: int) -> int:
 
     A move that has drafted its runs itself has neither put in nor taken out.
     """
-    if b.sums[G_STRANGER] == 0:
+    if b.work[G_STRANGER] == 0:
         return 0
     more = 0
-    for j in range(b.sums[S_OUTS]):
-        t = b.draft[j, C_OUT]
-        more += _come(b, t, b.task[t, T_RUN], -by)
-    for j in range(b.sums[S_PUTS]):
-        more += _come(b, b.draft[j, P_TASK], b.draft[j, P_RUN], by)
-    if b.sums[S_OUTS] + b.sums[S_PUTS] > 0:
-        return b.sums[G_STRANGER] * more  # type: ignore[no-any-return]
-    for i in range(b.sums[S_DRAFTS]):
-        r = b.draft[i, C_RUN]
-        for p in range(b.draft[i, C_COUNT]):
-            t = b.line[i, D_TASK, p]
-            if b.task[t, T_RUN] != r:
-                if b.task[t, T_RUN] >= 0:
-                    more += _come(b, t, b.task[t, T_RUN], -by)
+    for j in range(b.work[S_OUTS]):
+        t = b.work[DRAFT * j + C_OUT]
+        more += _come(b, t, b.visit[TASK * t + T_RUN], -by)
+    for j in range(b.work[S_PUTS]):
+        more += _come(b, b.work[DRAFT * j + P_TASK], b.work[DRAFT * j + P_RUN], by)
+    if b.work[S_OUTS] + b.work[S_PUTS] > 0:
+        return b.work[G_STRANGER] * more  # type: ignore[no-any-return]
+    for i in range(b.work[S_DRAFTS]):
+        r = b.work[DRAFT * i + C_RUN]
+        for p in range(b.work[DRAFT * i + C_COUNT]):
+            t = b.work[LINE * p + ROW * i + D_TASK]
+            if b.visit[TASK * t + T_RUN] != r:
+                if b.visit[TASK * t + T_RUN] >= 0:
+                    more += _come(b, t, b.visit[TASK * t + T_RUN], -by)
                 more += _come(b, t, r, by)
-    return b.sums[G_STRANGER] * more  # type: ignore[no-any-return]
+    return b.work[G_STRANGER] * more  # type: ignore[no-any-return]

@@ -8,42 +8,52 @@ from rostering.constraints import CONSTRAINTS
 from rostering.problem import SECONDS_PER_DAY
 from rostering.search.compiled import Compiled
 from rostering.search.duties_board import (
-    DRAFT_COLUMNS,
-    DRAFTS,
-    F_COLUMNS,
     G_DAY,
+    G_FOUND,
     G_LATE,
+    G_LEGS,
+    G_NEARS,
     G_OFF,
     G_ORIGIN,
+    G_PLACES,
+    G_RUNS,
     G_SOFT,
+    G_SOFTS,
     G_STRANGER,
     G_TIMED,
     G_TRAVEL,
+    G_VISITS,
     G_WAITING,
     G_WEEK,
     G_WEEKS,
+    G_WIDE,
+    G_WORKERS,
     G_WORST,
-    LINE_COLUMNS,
+    LINE,
+    LINES,
+    NEAR_MAX,
     NEVER,
     NOBODY,
     ONES,
+    PLACE,
     PLACES_MAX,
     R_CAPACITY,
     R_DRAFT,
     R_FIRST,
     R_LAST,
-    R_MODE,
-    RUN_COLUMNS,
+    R_LEGS,
+    RUN,
     S_ABSENT,
     S_BEST,
     S_COST,
+    SPAN,
     SUM_COLUMNS,
     T_AFTER,
     T_BEFORE,
     T_PLACE,
     T_RUN,
     T_SERVICE,
-    TASK_COLUMNS,
+    TASK,
     V_ABSENT,
     V_ABSENT_AT,
     V_ANCHORED,
@@ -53,17 +63,19 @@ from rostering.search.duties_board import (
     V_LOAD,
     V_MATE,
     V_MATE_END,
+    V_NEAR,
     V_PENALTY,
     V_PLACE,
     V_RIVAL,
     V_RIVAL_END,
     V_SLOTS,
+    V_SOFT,
     V_SYNC_MAX,
     V_SYNC_MIN,
     V_WINDOW,
     V_WINDOW_END,
     V_WISH,
-    VISIT_COLUMNS,
+    VISIT,
     W_BREAK,
     W_BREAK_AFTER,
     W_HOURS_MAX,
@@ -79,7 +91,6 @@ from rostering.search.duties_board import (
     Ints,
 )
 
-NEAR_MAX = 40
 NEAR_ROWS = 512
 BEACON = 1 << 44
 """How far apart rivals are put when a rule is asked what each of them closes."""
@@ -97,27 +108,37 @@ def rules_of(*, compiled: Compiled) -> frozenset[str]:
 
 def board_of(*, compiled: Compiled) -> Board:
     """The problem with nobody going anywhere."""
-    tasks = 2 * len(compiled.demands)
     modes = sorted(compiled.problem.travel.seconds_by_mode)
     window, rival, mates = _windows(compiled), _rivals(compiled), _mates(compiled)
+    spans = _spans(window, rival, mates)
+    legs = np.stack([compiled.problem.travel.seconds_by_mode[mode] for mode in modes])
+    soft, near, may = _soft(compiled, mates), _near(compiled, window), _may(compiled)
+    sums, lines = _sums(compiled), LINE * (len(may) + 2)
+    sums[G_LEGS], sums[G_SOFTS], sums[G_WIDE] = spans.size, spans.size + legs.size, soft.shape[1]
+    sums[G_WORKERS], sums[G_NEARS], sums[G_FOUND] = may.shape[1], near.shape[1], LINES + lines
+    visit = _visits(compiled, window, rival, mates)
+    visit[:, V_NEAR : V_NEAR + near.shape[1]] = near
+    visit[:, [V_SOFT, V_CUSTOMER]] = sums[G_SOFTS] + sums[G_WIDE] * visit[:, [V_SOFT, V_CUSTOMER]]
+    run = _runs(compiled, modes)
+    run[:, R_LEGS] = sums[G_LEGS] + sums[G_PLACES] ** 2 * run[:, R_LEGS]
+    room = LINES - SUM_COLUMNS + lines + PLACE * (ONES + PLACES_MAX + len(may) + len(run))
     return Board(
-        visit=np.hstack((_visits(compiled, window, rival, mates), _near(compiled, window))),
-        task=_tasks(compiled),
-        run=_runs(compiled, modes),
-        leg=np.stack([compiled.problem.travel.seconds_by_mode[mode] for mode in modes]),
-        may=_may(compiled),
-        soft=_soft(compiled, mates),
-        span=np.array(
-            [(*span, 0) for spans in window for span in spans]
-            + [row for rows in rival for row in rows]
-            + [(d, 0, 0) for visits in mates for d in visits],
-            dtype=np.int64,
-        ).reshape(-1, 3),
-        line=np.zeros((DRAFTS, LINE_COLUMNS, tasks + 2), dtype=np.int64),
-        draft=np.zeros((DRAFTS, DRAFT_COLUMNS), dtype=np.int64),
-        found=np.zeros((ONES + PLACES_MAX + tasks + len(compiled.duties), F_COLUMNS), dtype=np.int64),
-        sums=_sums(compiled),
+        visit=visit.ravel(),
+        run=run.ravel(),
+        table=np.concatenate((spans.ravel(), legs.ravel(), soft.ravel())),
+        may=may.ravel(),
+        work=np.concatenate((sums, np.zeros(room, dtype=np.int64))),
     )
+
+
+def _spans(
+    window: list[tuple[tuple[int, int], ...]], rival: list[list[tuple[int, int, int]]], mates: list[list[int]]
+) -> Ints:
+    """Windows by visit, then rivals by visit, then visits by customer."""
+    rows = [(*span, 0) for spans in window for span in spans]
+    rows += [row for closed in rival for row in closed]
+    rows += [(d, 0, 0) for visits in mates for d in visits]
+    return np.array(rows, dtype=np.int64).reshape(-1, SPAN)
 
 
 def _sums(compiled: Compiled) -> Ints:
@@ -136,6 +157,8 @@ def _weights(compiled: Compiled) -> Ints:
     table[G_SOFT] = int(any(any(row) for row in {row for rows in compiled.soft_cost for row in rows}))
     table[G_DAY], table[G_WEEK] = SECONDS_PER_DAY, 7 * SECONDS_PER_DAY
     table[G_ORIGIN] = problem.horizon.start
+    table[G_VISITS], table[G_RUNS] = len(compiled.demands), len(compiled.duties)
+    table[G_PLACES] = problem.travel.places
     if "weekly_rest" in rules_of(compiled=compiled):
         table[G_WEEKS] = (problem.horizon.end - problem.horizon.start) // (7 * SECONDS_PER_DAY)
     wished = any(demand.preferred_start is not None for demand in compiled.demands)
@@ -178,7 +201,7 @@ def _soft(compiled: Compiled, mates: list[list[int]]) -> Ints:
     """Points by visit and worker; then a row a customer, as duties_seen reads them, while nobody comes to anybody."""
     n, workers = len(compiled.demands), len(compiled.workers)
     most = max((sum(len(compiled.demands[d].slots) for d in visits) for visits in mates), default=-2)
-    table = np.zeros((n + len(mates), workers + most + 2), dtype=np.int64)
+    table = np.zeros((n + len(mates), max(1, workers + most + 2)), dtype=np.int64)
     table[:n, :workers] = np.array([row[0] for row in compiled.soft_cost], dtype=np.int64).reshape(n, workers)
     return table
 
@@ -189,7 +212,10 @@ def _visits(
     rival: list[list[tuple[int, int, int]]],
     mates: list[list[int]],
 ) -> Ints:
-    table = np.zeros((len(compiled.demands), VISIT_COLUMNS), dtype=np.int64)
+    """A row a visit; V_SOFT and V_CUSTOMER are numbers of rows (see _soft)."""
+    table = np.zeros((len(compiled.demands), VISIT), dtype=np.int64)
+    table.reshape(-1, TASK)[:, :V_SLOTS] = _tasks(compiled)
+    table[:, V_SOFT] = np.arange(len(table))
     windows, rivals = 0, sum(len(spans) for spans in window)
     for d, demand in enumerate(compiled.demands):
         row = table[d]
@@ -203,13 +229,14 @@ def _visits(
         row[V_RIVAL], row[V_RIVAL_END] = rivals, rivals + len(rival[d])
         windows, rivals = windows + len(window[d]), rivals + len(rival[d])
     for c, visits in enumerate(mates):
-        table[visits, V_CUSTOMER], table[visits, V_MATE], table[visits, V_MATE_END] = c, rivals, rivals + len(visits)
+        table[visits, V_CUSTOMER] = len(table) + c
+        table[visits, V_MATE], table[visits, V_MATE_END] = rivals, rivals + len(visits)
         rivals += len(visits)
     return table
 
 
 def _tasks(compiled: Compiled) -> Ints:
-    table = np.zeros((2 * len(compiled.demands), TASK_COLUMNS), dtype=np.int64)
+    table = np.zeros((2 * len(compiled.demands), V_SLOTS), dtype=np.int64)
     table[:, [T_RUN, T_BEFORE, T_AFTER]] = NOBODY
     for d, demand in enumerate(compiled.demands):
         table[2 * d : 2 * d + 2, T_PLACE] = demand.place
@@ -223,7 +250,7 @@ def _runs(compiled: Compiled, modes: list[str]) -> Ints:
     for r, duty in enumerate(compiled.duties):
         home = NOBODY if duty.home is None else duty.home
         mode = modes.index(compiled.workers[duty.worker].mode)
-        table[r, : R_MODE + 1] = (duty.worker, duty.start, duty.end, home, mode)
+        table[r, : R_LEGS + 1] = (duty.worker, duty.start, duty.end, home, mode)
         capacity = compiled.workers[duty.worker].capacity
         table[r, R_CAPACITY] = NEVER if capacity is None else capacity
     table[:, [R_FIRST, R_LAST, R_DRAFT]] = NOBODY
@@ -233,7 +260,7 @@ def _runs(compiled: Compiled, modes: list[str]) -> Ints:
 def _workers(compiled: Compiled) -> Ints:
     """The end of each worker's runs' rows."""
     kept = rules_of(compiled=compiled)
-    table = np.zeros((len(compiled.workers), RUN_COLUMNS), dtype=np.int64)
+    table = np.zeros((len(compiled.workers), RUN), dtype=np.int64)
     weeks = _weights(compiled)[G_WEEKS]
     for w, worker in enumerate(compiled.workers):
         mine = compiled.duties_of[w]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,10 @@ from rostering.search.duties_board import (
     T_RUN,
     V_ABSENT_AT,
     V_SLOTS,
+    by_run,
+    by_task,
+    by_visit,
+    nobody_kept,
 )
 from rostering.search.duties_first import first_board, runs_of, strangers
 from rostering.search.engine import Answer
@@ -61,23 +64,24 @@ def test_the_state_after_many_moves_is_what_rebuilding_it_gives(problem, seed, p
     problem = replace(problem, weights=replace(problem.weights, stranger=points))
     compiled = compile_problem(problem=problem)
     board = first_board(compiled=compiled, start=None)
-    if not len(board.visit) or not len(board.run):
+    visit, task, run = by_visit(board), by_task(board), by_run(board)
+    if not len(visit) or not len(run):
         return
-    kept = np.full((len(board.task) + len(board.run), 3), NOBODY, dtype=np.int64)
+    kept = nobody_kept(board=board)
     keep_best(board, kept)
-    anneal(board, seeded(seed), 2_000, 500.0, kept, 0, len(board.visit))
+    anneal(board, seeded(seed), 2_000, 500.0, kept, 0, len(visit))
     penalties = 0
-    for d in range(len(board.visit)):
-        runs = [board.task[2 * d + k, T_RUN] for k in range(board.visit[d, V_SLOTS])]
+    for d in range(len(visit)):
+        runs = [task[2 * d + k, T_RUN] for k in range(visit[d, V_SLOTS])]
         assert len({run == NOBODY for run in runs}) == 1
-        assert (runs[0] == NOBODY) == (board.visit[d, V_ABSENT_AT] != NOBODY)
+        assert (runs[0] == NOBODY) == (visit[d, V_ABSENT_AT] != NOBODY)
         penalties += compiled.penalty[d] * (runs[0] == NOBODY)
-    worst = problem.weights.lateness_worst * int(board.run[:, R_WORST].max())
+    worst = problem.weights.lateness_worst * int(run[:, R_WORST].max())
     strange = points * strangers(board=board) if points else 0
-    assert board.sums[S_COST] == board.run[:, R_COST].sum() + penalties + worst + strange
+    assert board.work[S_COST] == run[:, R_COST].sum() + penalties + worst + strange
     keep_best(board, kept)
     answer = Answer(runs=runs_of(board=board, kept=kept), iterations=2, curve=((0, 0),))
-    assert verified(compiled=compiled, answer=answer).objective == board.sums[S_COST]
+    assert verified(compiled=compiled, answer=answer).objective == board.work[S_COST]
 
 
 @LAWS
