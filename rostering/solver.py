@@ -159,7 +159,12 @@ def chosen(*, compiled: Compiled, params: Params) -> Engine:
 def _first_able(compiled: Compiled, known: tuple[Engine, ...]) -> Engine:
     only = unified_only(problem=compiled.problem)
     if not only:
-        return next(engine for engine in known if engine.refuses(compiled=compiled) is None)
+        refusals = {engine.name: engine.refuses(compiled=compiled) for engine in known}
+        able = next((engine for engine in known if refusals[engine.name] is None), None)
+        if able is None:
+            said = "; ".join(f"{name} cannot express {refused}" for name, refused in refusals.items())
+            raise EngineError(f"engine: none can solve this problem: {said}")
+        return able
     unified = UnifiedEngine()
     refused = unified.refuses(compiled=compiled)
     if refused is not None:

@@ -10,12 +10,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a search stands: iterations done, best objective so far, slots unfilled in it, iteration it was found."""
+    """Where a search stands: iterations done, best objective so far, slots unfilled in it, iteration it was found.
+
+    `legal`: whether what it stands at is a roster; a search that goes through illegal ones has none at first.
+    """
 
     iterations: int
     objective: int
     unfilled: int
     improved_at: int
+    legal: bool = True
 
 
 class StopRule(Protocol):
@@ -99,7 +103,7 @@ class FirstFeasible:
 
     def __call__(self, progress: Progress) -> bool:
         """True once few enough slots are unfilled."""
-        return progress.unfilled <= self.unfilled_max
+        return progress.legal and progress.unfilled <= self.unfilled_max
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Reached:
 
     def __call__(self, progress: Progress) -> bool:
         """True once the best is that good."""
-        return progress.objective <= self.points
+        return progress.legal and progress.objective <= self.points
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ def _day_of(demand: Demand) -> int:
 
 
 def fresh_days(*, problem: Problem) -> tuple[Problem, ...]:
-    """Each day with all shifts that begin on it and nothing of the other days: what no week's day can be better than.
+    """Each day with all shifts that begin on it and nothing of the other days.
 
-    Hours limits stay whole, and nobody's rest or continuity counts from one day to the next.
+    Hours limits stay whole, and nobody's rest or continuity counts from one day to the next: where no shift goes over
+    midnight no week's day can be better. A night shift's visits after midnight are of the next day, without it.
     """
     weights = replace(problem.weights, stranger=0)
     return tuple(

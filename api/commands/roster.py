@@ -52,7 +52,8 @@ def make(
         float | None, typer.Option(min=0.1, help="Search so long for each roster; default 30 a day, 120 a week.")
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option(min=0, help="Instead of seconds (a day's): the same seed then gives the same roster.")
+        int | None,
+        typer.Option(min=0, help="Instead of seconds, for each day: the same seed then gives the same roster."),
     ] = None,
     seed: Seed = 1,
     processes: Annotated[

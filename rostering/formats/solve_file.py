@@ -93,11 +93,15 @@ def solve_file(
 
 
 def _write_whole(file_format: ModuleType, solution: Path, instance: Any, roster: Roster) -> None:
-    """The solution is there whole, or what was there before; what is no plain file (a pipe) is written straight into."""
-    if solution.exists() and not solution.is_file():
+    """The solution is there whole, or what was there before.
+
+    What is no plain file (a pipe), or lies in a folder that may not be written, is written straight into.
+    """
+    solution = solution.resolve()
+    if (solution.exists() and not solution.is_file()) or not os.access(solution.parent, os.W_OK):
         file_format.write(path=solution, instance=instance, roster=roster)
         return
-    aside = solution.with_name(f".half-{os.getpid()}-{solution.name}")
+    aside = solution.with_name(f".half-{os.getpid()}{solution.suffix}")
     try:
         file_format.write(path=aside, instance=instance, roster=roster)
         with aside.open("rb+") as file:

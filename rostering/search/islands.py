@@ -157,12 +157,13 @@ class _Together:
     def best(self, progress: Progress) -> Progress:
         """The progress with the best objective of all processes."""
         known = [progress, *(child.progress for child in self.children if child.progress is not None)]
-        best = min(known, key=lambda each: each.objective)
+        best = min(known, key=lambda each: (not each.legal, each.objective))
         return Progress(
             iterations=progress.iterations,
             objective=best.objective,
             unfilled=best.unfilled,
             improved_at=min(best.improved_at, progress.iterations),
+            legal=best.legal,
         )
 
 
@@ -173,7 +174,7 @@ class _Told:
     pipe: Connection
     used: float = 0.0
     over: bool = False
-    said: int | None = None
+    said: tuple[bool, int] | None = None
 
     def __call__(self, progress: Progress) -> bool:
         try:
@@ -183,8 +184,9 @@ class _Told:
                     self.over = True
                 else:
                     self.used = heard
-            if self.said is None or progress.objective < self.said:
-                self.said = progress.objective
+            said = (not progress.legal, progress.objective)
+            if self.said is None or said < self.said:
+                self.said = said
                 self.pipe.send(progress)
         except (EOFError, OSError):
             self.over = True

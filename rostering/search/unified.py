@@ -116,6 +116,7 @@ class _Search:
             objective=int(self.standing[COST]) if best == UNKNOWN else best,
             unfilled=out_of(nodes=self.nodes, table=self.best.table)[0],
             improved_at=self.improved_at,
+            legal=best != UNKNOWN,
         )
 
     def answer(self) -> Answer:

@@ -19,7 +19,7 @@ from rostering.problem import SECONDS_PER_DAY, Problem
 from rostering.replan import replan
 from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
-from rostering.solver import Params, Result, solve, warm_up
+from rostering.solver import ISLANDS_SECONDS, Params, Result, solve, warm_up
 from rostering.stop import AnyOf, FirstFeasible, Progress, Seconds
 from rostering.verify import violations
 from rostering.week_days import fresh_days
@@ -58,13 +58,12 @@ class Asked:
     sick: str | None = None
     seed: int = 1
     clock: Clock = "wall"
-    processes: int = 2
     stranger_seconds: int = STRANGER_SECONDS
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise BenchError(f"--seconds: {self.seconds} is not a time; give more than 0")
-        for name in ("workers", "visits", "days", "processes"):
+        for name in ("workers", "visits", "days"):
             if getattr(self, name) < 1:
                 raise BenchError(f"--{name}: {getattr(self, name)}; give 1 or more")
 
@@ -128,7 +127,7 @@ def _compile(problem: Problem) -> float:
 def _rostered(problem: Problem, asked: Asked, days: int, say: Say) -> Rostered:
     """A first plan good enough, then the whole time, then (of several days) each day alone for its part of that time."""
     clock, began = CLOCKS[asked.clock], time.monotonic()
-    processes = 1 if asked.clock == "cpu" else asked.processes
+    processes = 1 if asked.clock == "cpu" or asked.seconds < days * ISLANDS_SECONDS else 2
     most = int(FIRST_SHARE * sum(len(demand.slots) for demand in problem.demands))
     rules = AnyOf((FirstFeasible(most), Seconds(asked.seconds, clock)))
     first = solve(problem=problem, stop=rules, seed=asked.seed, params=Params(processes=1))

@@ -9,6 +9,7 @@ import pytest
 
 from rostering.days import idle_seconds, imbalance
 from rostering.explain import score
+from rostering.lower_bound import lower_bound
 from rostering.problem import (
     INDEPENDENT,
     Demand,
@@ -30,7 +31,7 @@ from rostering.search.unified_state import AMONG, IDLE, START, TOTALS, UNFILLED
 from rostering.search.unified_tables import first_state, nodes_of
 from rostering.search.unified_wishes import unified_only
 from rostering.solver import EngineError, Params, solve
-from rostering.stop import Iterations
+from rostering.stop import AnyOf, Iterations, Reached
 from rostering.verify import violations
 from rostering.weights import Weights
 from tests.rostering import factories
@@ -267,3 +268,16 @@ def test_a_malformed_wish_is_refused_by_its_field(field, make):
     with pytest.raises(ProblemError) as refused:
         make()
     assert refused.value.where == field
+
+
+def test_a_standing_that_breaks_limits_does_not_end_a_search_as_proved_best():
+    """A cost below the bound, of choices that are no roster, taken for the best there can be."""
+    strict = {"late_seconds_max": 0}
+    visits = [visit("v0", 1, (20, 30)), visit("v1", 1, (41, 51), **strict), visit("v2", 3, (52, 62), **strict)]
+    staff = [carer(name, shifts=(Shift(0, 90),), overtime_seconds_max=10) for name in ("a", "b")]
+    given = asked(visits, staff, travel=1, lateness=1)
+    bound = lower_bound(problem=given)
+    rule = AnyOf((Iterations(3_000), Reached(bound)))
+    found = solve(problem=given, stop=rule, seed=1, params=Params(processes=1))
+    assert found.objective == solved(given, moves=3_000).objective
+    assert found.objective <= bound or found.iterations >= 3_000

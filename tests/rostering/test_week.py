@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -126,8 +127,8 @@ def test_no_roster_leaves_less_unfilled_than_the_bound_with_its_gaps(given_probl
     assert unassigned_bound(problem=given_problem) <= len(unfilled)
 
 
-def test_a_round_begun_from_half_a_double_up_begins_without_it():
-    """A day that crashes in its second round because its first left a run with nothing whole in it."""
+def test_a_warm_start_that_holds_half_a_double_up_begins_without_it():
+    """A search that crashes on a run with nothing whole in it."""
     compiled = compile_problem(problem=problem([double("two", 10)], [worker("w"), worker("x")]))
     half = {0: ((0, 0, 10 * HOUR),)}
     answer = DutiesEngine().search(compiled=compiled, stop=Iterations(2), seed=1, start=half)
@@ -153,3 +154,31 @@ def test_no_week_has_a_violation(hours, shifts, limit):
     result = week_of(problem(visits, staff, horizon_days=7))
     assert result.violations == ()
     assert len(result.roster.starts()) + len(result.roster.unfilled) == len(visits)
+
+
+def test_a_week_of_many_visits_counts_its_strangers_as_the_score_does():
+    """A count that drifts over many moves, runs of several days and fixed visits."""
+    given_problem = locality(workers=9, visits=40, days=7, seed=5)
+    demands = list(given_problem.demands)
+    demands[3] = replace(demands[3], must_keep=True)
+    demands[90] = replace(demands[90], pinned_workers=(given_problem.workers[0].id,) * len(demands[90].slots))
+    idle = worker("idle", shifts=(), home=0)
+    weighed = replace(
+        given_problem,
+        demands=tuple(demands),
+        workers=(*given_problem.workers, idle),
+        weights=replace(given_problem.weights, stranger=300),
+    )
+    compiled = compile_problem(problem=weighed)
+    answer = DutiesEngine().search(compiled=compiled, stop=Iterations(80), seed=1)
+    assert answer.curve[-1][1] == verified(compiled=compiled, answer=answer).objective
+
+
+@pytest.mark.parametrize("staff", [[], [worker("w", shifts=())]])
+@pytest.mark.parametrize("visits", [[], [demand("v", 10)]])
+def test_a_week_without_visits_or_without_anybody_on_duty_has_an_answer(staff, visits):
+    """A branch that opens a new locality and gets a traceback."""
+    given_problem = problem(visits, staff, horizon_days=7, stranger=300)
+    result = week_of(given_problem)
+    assert len(result.roster.unfilled) == len(visits)
+    assert result.objective == result.curve[-1][1]

@@ -6,8 +6,10 @@ from collections import Counter
 
 import pytest
 
+from rostering.gaps import contradicted
 from rostering.problem import SECONDS_PER_DAY
-from rostering.teams_reach import reach
+from rostering.reach import reach
+from rostering.search.compiled import compile_problem
 from simulations.bench.roster_locality import locality
 
 
@@ -59,3 +61,11 @@ def test_the_same_seed_gives_the_same_locality() -> None:
     one, again = (locality(workers=12, visits=60, days=2, seed=9) for _ in range(2))
     assert (one.demands, one.workers) == (again.demands, again.workers)
     assert locality(workers=12, visits=60, days=2, seed=10).demands != one.demands
+
+
+def test_nobody_s_plan_contradicts_its_own_gap() -> None:
+    """Broken when medicines are agreed nearer together than they may be given: such visits are nobody's to fill."""
+    problem = locality(workers=28, visits=300, days=7, seed=4)
+    assert any(demand.gap_seconds for demand in problem.demands)
+    compiled = compile_problem(problem=problem)
+    assert contradicted(compiled=compiled, visits=range(len(problem.demands))) == 0
