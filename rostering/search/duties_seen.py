@@ -1,6 +1,6 @@
 """Whom each customer sees: how many worker-visits by each worker, and what those outside the three commonest cost; compiled.
 
-Rows of Board.soft below the visits' are customers': in a worker's column the customer's worker-visits by that worker,
+Rows of Board.table behind the visits' points are customers': in a worker's column the customer's worker-visits by that worker,
 and in column (workers + k) the number of workers who have k or more. The three commonest have the sum over k of the
 lesser of that number and three, so one worker-visit more or less changes the sum by one or nothing. It makes no move.
 """
