@@ -16,6 +16,7 @@ from rostering.search.duties_board import (
     G_WEEK,
     G_WEEKS,
     NEVER,
+    NOBODY,
     R_BACK,
     R_COUNT,
     R_DRAFT,
@@ -44,9 +45,13 @@ def days_allow(b: Board, mine: int) -> bool:
     week_start = b.work[G_ORIGIN]
     free = week_start
     rested = b.work[G_WEEKS] == 0
-    for r in range(b.run[RUN * mine + W_RUN], b.run[RUN * mine + W_RUN_END]):
-        i = b.run[RUN * r + R_DRAFT]
-        if i >= 0:
+    end = b.run[RUN * mine + W_RUN_END]
+    for r in range(b.run[RUN * mine + W_RUN], end + 1):
+        i = NOBODY if r == end else b.run[RUN * r + R_DRAFT]
+        if r == end:  # nothing more: only the weeks that are left are judged
+            leave = week_start + (b.work[G_WEEKS] - week) * b.work[G_WEEK]
+            came, did = leave, 0
+        elif i >= 0:
             if b.work[DRAFT * i + C_COUNT] == 0:
                 continue
             leave, came, did = b.work[DRAFT * i + C_LEAVE], b.work[DRAFT * i + C_BACK], b.work[DRAFT * i + C_WORKED]
@@ -56,7 +61,7 @@ def days_allow(b: Board, mine: int) -> bool:
             leave, came, did = b.run[RUN * r + R_LEAVE], b.run[RUN * r + R_BACK], b.run[RUN * r + R_WORKED]
         worked += did
         today = leave // b.work[G_DAY]
-        if has_back and today != day and leave - back < b.run[RUN * mine + W_REST]:
+        if r < end and has_back and today != day and leave - back < b.run[RUN * mine + W_REST]:
             return False
         back, day, has_back = came, today, True
         while week < b.work[G_WEEKS] and leave >= week_start + b.work[G_WEEK]:
@@ -70,11 +75,4 @@ def days_allow(b: Board, mine: int) -> bool:
             if leave - free >= b.run[RUN * mine + W_WEEKLY]:
                 rested = True
             free = max(free, came)
-    while week < b.work[G_WEEKS]:
-        if not rested and week_start + b.work[G_WEEK] - free < b.run[RUN * mine + W_WEEKLY]:
-            return False
-        week += 1
-        week_start += b.work[G_WEEK]
-        free = max(free, week_start)
-        rested = False
     return worked <= b.run[RUN * mine + W_HOURS_MAX]  # type: ignore[no-any-return]

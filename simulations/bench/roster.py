@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,6 +24,7 @@ from rostering.stop import AnyOf, FirstFeasible, Progress, Seconds
 from rostering.verify import violations
 from rostering.week_days import fresh_days
 from rostering.week_share import distinct_workers_mean, top_share, top_share_bound
+from simulations.bench.instances import CLOCKS
 from simulations.bench.roster_locality import locality
 
 FIRST_SHARE: Final = 0.01
@@ -35,7 +36,6 @@ REPLAN_SHARE: Final = 0.5
 ANYBODY: Final = "any"
 MINUTE: Final = 60
 Clock = Literal["wall", "cpu"]
-CLOCKS: Final[Mapping[str, Callable[[], float]]] = {"wall": time.monotonic, "cpu": time.process_time}
 
 
 class BenchError(ValueError):
