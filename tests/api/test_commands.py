@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,23 @@ INSTANCE = {
 }
 
 
+def no_proof() -> dict[str, object]:
+    """Forty patients round an office, whose best roster no bound proves: a search of it goes on until it is stopped."""
+    at = [(0, 0), *((7 * i % 41, 11 * i % 37) for i in range(1, 41))]
+    return INSTANCE | {
+        "patients": [
+            {
+                "id": f"p{i}",
+                "location": list(at[i]),
+                "time_window": [6 * i, 6 * i + 90],
+                "required_caregivers": [{"service": f"s{1 + i % 2}", "duration": 10}],
+            }
+            for i in range(1, 41)
+        ],
+        "distances": [[math.dist(a, b) for b in at] for a in at],
+    }
+
+
 def popback(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "api.cli", *arguments],
@@ -65,8 +83,8 @@ def test_solve_prints_one_object_that_fits_its_committed_schema(tmp_path: Path) 
 
 def test_an_interrupted_solve_keeps_and_writes_the_best_so_far(tmp_path: Path) -> None:
     """Broken when Ctrl-C after an hour's search throws the roster away, or leaves a process behind."""
-    file = tmp_path / "two.json.gz"
-    file.write_bytes(gzip.compress(json.dumps(INSTANCE).encode()))
+    file = tmp_path / "many.json.gz"
+    file.write_bytes(gzip.compress(json.dumps(no_proof()).encode()))
     command = [sys.executable, "-m", "api.cli", "solve", str(file), "--seconds", "600", "--out", "out.json", "--json"]
     solving = subprocess.Popen(
         command,
@@ -79,7 +97,9 @@ def test_an_interrupted_solve_keeps_and_writes_the_best_so_far(tmp_path: Path) -
     assert solving.stderr is not None
     seen = ""
     while "best" not in seen:
-        seen += solving.stderr.read(1)
+        piece = solving.stderr.read(1)
+        assert piece, f"the solve ended by itself: {seen}"
+        seen += piece
     solving.send_signal(signal.SIGINT)
     answered, said = solving.communicate(timeout=60)
     assert solving.returncode == 0, said
