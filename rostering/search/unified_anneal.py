@@ -10,6 +10,7 @@ import numpy as np
 from rostering.search.kernel.chance import Words, below, share
 from rostering.search.kernel.heap import Floats, Ints
 from rostering.search.kernel.jit import compiled, entered, inner
+from rostering.search.unified_idle import level_off, longest_idle
 from rostering.search.unified_moves import (
     bring_in,
     eat_anew,
@@ -24,6 +25,7 @@ from rostering.search.unified_moves import (
     swap,
 )
 from rostering.search.unified_state import (
+    AMONG,
     BROKEN,
     EAT_FROM,
     FIRST,
@@ -45,6 +47,7 @@ from rostering.search.unified_state import (
     Tables,
     additive,
     begin,
+    idleness,
     put_in,
     settle,
     touch,
@@ -52,7 +55,8 @@ from rostering.search.unified_state import (
     worst,
 )
 
-COST, BEST, SINCE = range(3)
+COST, BEST = range(2)
+LEVEL_MOVES = 1_000
 
 
 class Best(NamedTuple):
@@ -74,7 +78,9 @@ def rebuild(tables: Tables, state: State) -> int:
             table[f, :] = 0
     for f in (WHO, START, FIRST, LAST):
         table[f, :] = NONE
+    among = state.totals[AMONG]
     state.totals[:] = 0
+    state.totals[AMONG] = among
     begin(state)
     for v in np.argsort(state.key):
         if table[OUT, v]:
@@ -89,6 +95,7 @@ def rebuild(tables: Tables, state: State) -> int:
         touch(state, w)
     settle(tables, state)
     begin(state)
+    level_off(tables, state)
     return additive(tables, state.totals) + worst(tables, state)
 
 
@@ -140,7 +147,10 @@ def anneal(
     before = best.totals
     kept = 0
     nodes = len(state.key)
-    for _ in range(moves):
+    for move in range(moves):
+        if move % LEVEL_MOVES == 0:
+            level_off(tables, state)
+            standing[COST] = additive(tables, state.totals) + worst(tables, state)
         for n in range(TOTALS):
             before[n] = state.totals[n]
         begin(state)
@@ -157,9 +167,14 @@ def anneal(
             continue
         kept += 1
         standing[COST] = cost
+        cost -= idleness(tables, state.totals)
         if cost < standing[BEST] and state.totals[BROKEN] == 0:
-            standing[BEST] = cost
-            remember(state, best)
+            cost += tables.weights[W_IDLE] * longest_idle(tables, state)
+            if cost < standing[BEST]:
+                standing[BEST] = cost
+                remember(state, best)
+    level_off(tables, state)
+    standing[COST] = additive(tables, state.totals) + worst(tables, state)
     return kept
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rostering.search.kernel.chance import Words, below, share
 from rostering.search.kernel.jit import folded, inner
+from rostering.search.unified_place import give, place
 from rostering.search.unified_state import (
     AFTER,
     AT_START,
@@ -41,8 +42,6 @@ from rostering.search.unified_state import (
     Tables,
     again,
     put,
-    put_in,
-    put_key,
     take_out,
     touch,
 )
@@ -80,20 +79,6 @@ def beside(state: State, words: Words, v: int, t: int) -> float:
             q = table[BEFORE, q]
         beyond = key[q >> 1] if q >= 0 else here - 2.0
     return here + (beyond - here) * (0.001 + 0.998 * share(words))  # type: ignore[no-any-return]
-
-
-@inner
-def place(tables: Tables, state: State, v: int, where: float, w: int, w_2: int) -> None:
-    """Node `v`, wherever it is, goes to these workers at this key (`w_2` for the second task of a pair)."""
-    table = state.table
-    for k in range(2 if tables.nodes[PAIR, v] else 1):
-        if table[WHO, 2 * v + k] >= 0:
-            take_out(tables, state, 2 * v + k)
-    if where != state.key[v]:
-        put_key(state, v, where)
-    put_in(tables, state, 2 * v, w)
-    if tables.nodes[PAIR, v]:
-        put_in(tables, state, 2 * v + 1, w_2)
 
 
 @inner
@@ -135,11 +120,11 @@ def relocate(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` moves beside a neighbour; now and then its worker leaves or eats at another time as well."""
     found, where, w, w_2 = target(tables, state, words, v)
     if found:
-        place(tables, state, v, where, w, w_2)
+        give(tables, state, words, v, where, w, w_2)
         chance = share(words)
-        if chance < 0.3:
+        if chance < 0.1:
             leave_anew(tables, state, words, w)
-        elif chance < 0.45:
+        elif chance < 0.2:
             eat_anew(tables, state, words, w)
     return found
 
@@ -162,7 +147,7 @@ def reassign(tables: Tables, state: State, words: Words, v: int) -> bool:
         where += (share(words) - 0.5) * 0.1 * len(state.key)
     elif w == ours:
         return False
-    place(tables, state, v, where, w if t & 1 == 0 else partner, partner if t & 1 == 0 else w)
+    give(tables, state, words, v, where, w if t & 1 == 0 else partner, partner if t & 1 == 0 else w)
     return True
 
 
@@ -395,6 +380,6 @@ def employ(tables: Tables, state: State, words: Words) -> bool:
         partner = table[WHO, t ^ 1] if tables.nodes[PAIR, v] else NONE
         if partner == w:
             continue
-        place(tables, state, v, state.key[v], w if t & 1 == 0 else partner, partner if t & 1 == 0 else w)
+        give(tables, state, words, v, state.key[v], w if t & 1 == 0 else partner, partner if t & 1 == 0 else w)
         return True
     return False

@@ -21,8 +21,10 @@ FIELDS = 23
 EATEN: 0 not yet when the task starts, 1 before the stop before, 2 between the two at the stop before, 3 at this stop.
 """
 
-TRAVEL, WAITING, LATENESS, OVERTIME, MEALS, DISLIKED, UNFILLED, BROKEN = range(8)
-TOTALS = 8
+TRAVEL, WAITING, LATENESS, OVERTIME, MEALS, DISLIKED, UNFILLED, BROKEN, ABOVE, LEVEL, AMONG = range(11)
+TOTALS = 11
+"""ABOVE: idle time above LEVEL, of everybody; LEVEL is chosen now and then so that about AMONG workers are above it."""
+
 W_TRAVEL, W_WAITING, W_LATE, W_LATE_WORST, W_OVER, W_IDLE, W_WAIT_WORST, W_BALANCE, W_BROKEN, REACH = range(10)
 NONE = -1
 
@@ -321,6 +323,8 @@ def sum_up(tables: Tables, state: State, w: int) -> None:
     put(state, OVER, w, over)
     put(state, MISSED, w, missed)
     put(state, EXCESS, w, excess)
+    level = totals[LEVEL]
+    totals[ABOVE] += max(0, idle - level) - max(0, table[IDLE, w] - level)
     put(state, IDLE, w, idle)
     put(state, WORK, w, work)
 
@@ -339,6 +343,12 @@ def settle(tables: Tables, state: State) -> None:
 
 
 @folded
+def idleness(tables: Tables, totals: Ints) -> int:
+    """What the mean of the AMONG longest idle times costs: of the longest alone when AMONG is 1."""
+    return tables.weights[W_IDLE] * totals[LEVEL] + tables.weights[W_IDLE] * totals[ABOVE] // totals[AMONG]  # type: ignore[no-any-return]
+
+
+@folded
 def additive(tables: Tables, totals: Ints) -> int:
     """The part of the cost that is a sum over tasks and workers."""
     weights = tables.weights
@@ -351,20 +361,16 @@ def additive(tables: Tables, totals: Ints) -> int:
         + totals[MEALS]
         + totals[DISLIKED]
         + totals[UNFILLED]
+        + idleness(tables, totals)
     )
 
 
 @inner
 def worst(tables: Tables, state: State) -> int:
-    """The part of the cost that looks at everyone: the longest idle time, latest start, longest wait, and balance."""
+    """The part of the cost that looks at everyone: the latest start, longest wait, and balance."""
     table, weights = state.table, tables.weights
     tasks, people = tables.tasks.shape[1], tables.workers.shape[1]
     cost = 0
-    if weights[W_IDLE] > 0:
-        longest = 0
-        for w in range(people):
-            longest = max(longest, table[IDLE, w])
-        cost += weights[W_IDLE] * longest
     if weights[W_LATE_WORST] > 0:
         latest = 0
         for t in range(tasks):

@@ -10,7 +10,20 @@ import numpy as np
 from rostering.problem import TIME_MAX, Demand, Problem, Worker
 from rostering.search.compiled import Compiled
 from rostering.search.kernel.heap import Ints, empty_heap
-from rostering.search.unified_state import CLOSES, FIELDS, MATE, OPENS, OUT, PAIR, SERVICE, TOTALS, WHO, State, Tables
+from rostering.search.unified_state import (
+    AMONG,
+    CLOSES,
+    FIELDS,
+    MATE,
+    OPENS,
+    OUT,
+    PAIR,
+    SERVICE,
+    TOTALS,
+    WHO,
+    State,
+    Tables,
+)
 
 NEIGHBOURS_MAX = 40
 BROKEN_TIMES = 12
@@ -86,10 +99,12 @@ def first_state(*, nodes: Nodes, choose: np.random.Generator) -> State:
     for v in range(n):
         if tables.nodes[MATE, v] >= 0 and table[OUT, tables.nodes[MATE, v]]:
             table[OUT, v] = 1
+    totals = np.zeros(TOTALS, np.int64)
+    totals[AMONG] = 1
     return State(
         table=table,
         key=key,
-        totals=np.zeros(TOTALS, np.int64),
+        totals=totals,
         journal=np.zeros((60 * n + 20 * people + 1_000, 3), np.int64),
         counts=np.zeros(4, np.int64),
         old_key=np.zeros(4 * n + 64, np.float64),

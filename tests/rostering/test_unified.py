@@ -27,7 +27,7 @@ from rostering.search.compiled import compile_problem
 from rostering.search.kernel.chance import seeded
 from rostering.search.unified import UnifiedEngine
 from rostering.search.unified_anneal import BEST, COST, Best, anneal, rebuild
-from rostering.search.unified_state import START, TOTALS
+from rostering.search.unified_state import AMONG, IDLE, START, TOTALS, UNFILLED
 from rostering.search.unified_tables import first_state, nodes_of
 from rostering.search.unified_wishes import unified_only
 from rostering.solver import EngineError, Params, solve
@@ -166,6 +166,21 @@ def test_the_longest_idle_shift_is_made_shorter():
     work = [visit(f"v{n}", 1, (0, 300)) for n in range(4)]
     result = solved(asked(work, [carer("a"), carer("b")], idle_worst=10))
     assert {len(run.stops) for run in result.roster.runs} == {2}
+
+
+@pytest.mark.parametrize("among", [1, 2, 3, 5])
+def test_while_hot_idle_time_costs_the_mean_of_the_longest(among):
+    """The cost that the annealing goes by is the weight times the mean of the `among` longest idle times, rounded down."""
+    demands = [visit(f"v{i}", i % 4, (20 * i, 20 * i + 60)) for i in range(9)]
+    workers = [carer(f"w{i}", shifts=(Shift(0, 200 + 53 * i),)) for i in range(5)]
+    nodes = nodes_of(compiled=compile_problem(problem=asked(demands, workers, travel=0, idle_worst=7)))
+    state = first_state(nodes=nodes, choose=np.random.default_rng(1))
+    state.totals[AMONG] = among
+    cost = rebuild(nodes.tables, state)
+    longest = sorted((int(idle) for idle in state.table[IDLE, : len(workers)]), reverse=True)[:among]
+    assert len(set(longest)) > 1 or among == 1
+    assert state.totals[UNFILLED] == 0
+    assert cost == 7 * sum(longest) // among
 
 
 def test_a_day_that_ends_elsewhere_is_travelled_there():
