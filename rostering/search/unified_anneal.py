@@ -154,10 +154,9 @@ def anneal(
         for n in range(TOTALS):
             before[n] = state.totals[n]
         begin(state)
-        if not change(tables, state, words, below(words, nodes)):
+        if not (change(tables, state, words, below(words, nodes)) and settle(tables, state)):
             undo(state, before)
             continue
-        settle(tables, state)
         limit = standing[COST] - temperature * math.log(1.0 - share(words))
         cost = additive(tables, state.totals)
         if cost < limit:
@@ -180,7 +179,7 @@ def anneal(
 
 @compiled
 def renumber(state: State) -> None:
-    """Keys 1, 2, 3 and so on in the same order, so that there is room between them again."""
-    order = np.argsort(state.key)
+    """Keys 1, 2, 3 and so on in the same order (equal ones by number), so that there is room between them again."""
+    order = np.argsort(state.key, kind="mergesort")
     for i in range(len(order)):
         state.key[order[i]] = float(i + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rostering.search.kernel.chance import Words, below, share
+from rostering.search.kernel.heap import earlier
 from rostering.search.kernel.jit import folded, inner
 from rostering.search.unified_place import give, place
 from rostering.search.unified_state import (
@@ -200,14 +201,15 @@ def exchange_tails(tables: Tables, state: State, words: Words, v: int) -> bool:
     w, w_2 = table[WHO, t], table[WHO, t_2]
     if w == w_2:
         return False
-    first, first_2 = (table[AFTER, t], t_2) if key[u] > key[v] else (t, table[AFTER, t_2])
+    is_first = earlier(key, v, u)
+    first, first_2 = (table[AFTER, t], t_2) if is_first else (t, table[AFTER, t_2])
     if share(words) < 0.05:
         first, first_2 = table[FIRST, w], table[FIRST, w_2]
-    elif key[u] > key[v]:
-        while table[BEFORE, first_2] >= 0 and key[table[BEFORE, first_2] >> 1] > key[v]:
+    elif is_first:
+        while table[BEFORE, first_2] >= 0 and earlier(key, v, table[BEFORE, first_2] >> 1):
             first_2 = table[BEFORE, first_2]
     else:
-        while table[BEFORE, first] >= 0 and key[table[BEFORE, first] >> 1] > key[u]:
+        while table[BEFORE, first] >= 0 and earlier(key, u, table[BEFORE, first] >> 1):
             first = table[BEFORE, first]
     if (first < 0 and first_2 < 0) or not (can_take(tables, state, first, w_2) and can_take(tables, state, first_2, w)):
         return False

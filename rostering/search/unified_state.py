@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rostering.search.kernel.heap import Floats, Heap, Ints, earlier, pop, push
+from rostering.search.kernel.heap import Floats, Heap, Ints, clear, earlier, pop, push
 from rostering.search.kernel.jit import folded, inner
 
 WHO, BEFORE, AFTER, START, EATEN, LEG, WAIT, LATE, OVERDUE, WINDOW, OUT = range(11)
@@ -65,6 +65,9 @@ class State(NamedTuple):
     lists: Ints
     heap: Heap
 
+
+ENTRIES_OF_NODE, ENTRIES_OF_WORKER = 12, 7
+"""What timing a node, and summing up a worker's day, writes to the journal at most."""
 
 JOURNAL, KEYS, TOUCHED, PENDING = range(4)
 """counts[...]: how many entries each has; lists[0] holds the workers touched, lists[1] the nodes pending."""
@@ -330,16 +333,25 @@ def sum_up(tables: Tables, state: State, w: int) -> None:
 
 
 @inner
-def settle(tables: Tables, state: State) -> None:
-    """Times everything that a change touched, in the order of keys, then the days of the workers concerned."""
+def settle(tables: Tables, state: State) -> bool:
+    """Times everything that a change touched, in the order of keys, then the days of the workers concerned.
+
+    False, with the change to be undone, should it need more room than the journal has: runs that are all in the order of
+    the keys never do, two pairs that each wait for the other would write past its end.
+    """
+    room = len(state.journal) - ENTRIES_OF_NODE - ENTRIES_OF_WORKER * tables.workers.shape[1]
     for n in range(state.counts[PENDING]):
         push(state.heap, state.key, state.lists[1, n])
     while state.heap.size[0] > 0:
         v = pop(state.heap, state.key)
+        if state.counts[JOURNAL] > room:
+            clear(state.heap)
+            return False
         if state.table[OUT, v] == 0:
             time_node(tables, state, v)
     for n in range(state.counts[TOUCHED]):
         sum_up(tables, state, state.lists[0, n])
+    return True
 
 
 @folded

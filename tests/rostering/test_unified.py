@@ -26,8 +26,9 @@ from rostering.roster import MealTaken, Run
 from rostering.search.compiled import compile_problem
 from rostering.search.kernel.chance import seeded
 from rostering.search.unified import UnifiedEngine
-from rostering.search.unified_anneal import BEST, COST, Best, anneal, rebuild
-from rostering.search.unified_state import AMONG, IDLE, START, TOTALS, UNFILLED
+from rostering.search.unified_anneal import BEST, COST, Best, anneal, rebuild, renumber
+from rostering.search.unified_decode import tasks_of
+from rostering.search.unified_state import AFTER, AMONG, BEFORE, FIRST, IDLE, LAST, START, TOTALS, UNFILLED
 from rostering.search.unified_tables import first_state, nodes_of
 from rostering.search.unified_wishes import unified_only
 from rostering.solver import EngineError, Params, solve
@@ -104,6 +105,49 @@ def test_moves_that_are_not_kept_leave_no_trace():
         assert (state.table[START] == times).all()
     state.table[:], state.key[:] = best.table, best.key
     assert rebuild(nodes.tables, state) == standing[BEST]
+
+
+def searching(problem: Problem):
+    """(nodes, state, best, standing) of a search that is about to begin."""
+    nodes = nodes_of(compiled=compile_problem(problem=problem))
+    state = first_state(nodes=nodes, choose=np.random.default_rng(0))
+    best = Best(state.table.copy(), state.key.copy(), np.zeros(TOTALS, np.int64))
+    return nodes, state, best, np.array([rebuild(nodes.tables, state), 2**60], np.int64)
+
+
+def test_runs_stay_in_one_order_though_keys_become_equal():
+    """Two pairs that each wait for the other: starts that grow without end, and a journal written past its end."""
+    both = (Slot(20), Slot(20))
+    pairs = [visit(f"v{i}", 1 + i % 3, (20 * (i // 2), 20 * (i // 2) + 60), slots=both) for i in range(24)]
+    nodes, state, best, standing = searching(asked(pairs, [carer(f"w{i}") for i in range(6)], lateness=1))
+    words = seeded(1)
+    for turn in range(1_000):
+        state.key[:] = np.round(state.key / 3)
+        standing[COST] = rebuild(nodes.tables, state)
+        if turn % 2:
+            renumber(state)
+        anneal(nodes.tables, state, best, standing, words, 30, 1_000.0)
+        for w in range(6):
+            order = [(state.key[t >> 1], t) for t in tasks_of(state=state, w=w)]
+            assert order == sorted(order)
+
+
+def test_a_state_that_no_order_can_time_is_left_rather_than_written_past_its_end():
+    """A fault in a move that ends the process without a word, instead of a move that is not kept."""
+    both = (Slot(20), Slot(20))
+    pairs = [visit(name, 1, (0, 60), slots=both) for name in ("a", "b")]
+    nodes, state, best, standing = searching(asked(pairs, [carer("w"), carer("x")], lateness=1))
+    first, last = tasks_of(state=state, w=1)
+    for row, w_or_t, value in ((FIRST, 1, last), (LAST, 1, first)):
+        state.table[row, w_or_t] = value
+    for t, before, after in ((last, -1, first), (first, last, -1)):
+        state.table[BEFORE, t], state.table[AFTER, t] = before, after
+    was, kept = state.table.copy(), 0
+    for seed in range(40):
+        state.table[:] = was
+        kept += anneal(nodes.tables, state, best, standing, seeded(seed), 1, 1.0)
+        assert state.heap.size[0] == 0
+    assert kept < 40
 
 
 def test_somebody_leaves_late_rather_than_wait():
