@@ -333,7 +333,10 @@ def _moved_segment(
     lo: float,
     hi: float,
 ) -> bool:
-    """Stops `t` to `end` after stop `p` of run `r`; keys that are not between `lo` and `hi` in order change."""
+    """Stops `t` to `end` after stop `p` of run `r`; keys that are not between `lo` and `hi` in order change.
+
+    False where no number is left between two keys: the order of keys would no longer be that of the run.
+    """
     while True:
         following = state.stop[4 * t + AFTER]
         v = t >> 1
@@ -342,7 +345,10 @@ def _moved_segment(
         if not lo < state.key[v] < hi:
             if tables.visit[8 * v + SLOTS] == 2:
                 return False
-            order(state, journal, v, _between(words, lo, lo + (hi - lo) * 0.5))
+            within = _between(words, lo, lo + (hi - lo) * 0.5)
+            if not lo < within < hi:
+                return False
+            order(state, journal, v, within)
         lo = state.key[v]
         put(tables, state, journal, t, r, p)
         p = t
