@@ -36,14 +36,17 @@ from evm.store.database import reading_factory
 
 REVOKED_SECONDS_MAX: Final = 30.0
 START_SECONDS_MAX: Final = 20.0
+SHUTDOWN_SECONDS_MAX: Final = 5.0
+STOP_SECONDS_MAX: Final = 15.0
 CONNECT_SECONDS_MAX: Final = 10.0
 """Who has not said by then who it is, is cut off: a connection costs us more than it costs a stranger."""
 PACKET_BYTES_MAX: Final = 65_536
 """As Mosquitto's max_packet_size in the shipped configuration."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 class BrokerFailedError(RuntimeError):
-    """The embedded broker did not start, or asked for its port too early."""
+    """The embedded broker did not start or did not stop, or was asked for its port too early."""
 
 
 class OversizedPacketError(ConnectionError):
@@ -205,8 +208,16 @@ class TidyBroker(Broker):
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
     async def shutdown(self) -> None:
-        """End all sessions, then whatever connection is still there."""
-        await super().shutdown()
+        """Let go of the port, end all sessions, then whatever connection is still there.
+
+        amqtt by itself keeps the port until the last session has ended, and now and then waits for one that never does.
+        """
+        for server in self._servers.values():
+            server.instance.close()
+        try:
+            await asyncio.wait_for(super().shutdown(), SHUTDOWN_SECONDS_MAX)
+        except TimeoutError:
+            _LOG.warning("sessions of the embedded broker did not end in %s s: cut off", SHUTDOWN_SECONDS_MAX)
         for writer in tuple(self._writers):
             writer.transport.abort()
         await asyncio.sleep(0.05)  # lets the loop close what was aborted
@@ -247,10 +258,12 @@ class EmbeddedBroker:
             raise BrokerFailedError(f"the embedded broker does not start: {self._failure}") from self._failure
 
     def stop(self) -> None:
-        """Stop listening, drop all connections and end the thread."""
+        """Stop listening, drop all connections and end the thread. Raises `BrokerFailedError` when it does not end."""
         if self._loop is not None and self._end is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join(timeout=15)
+            self._thread.join(timeout=STOP_SECONDS_MAX)
+            if self._thread.is_alive():
+                raise BrokerFailedError(f"the embedded broker does not stop in {STOP_SECONDS_MAX:.0f} s")
 
     def _run(self) -> None:
         _quieten()

@@ -4,6 +4,7 @@ and not how databases are made (tests/databases.py).
 A test that asks for a database runs once on each kind; `@pytest.mark.database("sqlite")` keeps it to one, and says that it is about that one's
 own ways. `-k "not postgresql"` leaves PostgreSQL out."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from evm.store.database import open_engine, session_factory
 from tests.databases import KINDS, SQLITE, MakeDatabase, PostgresqlServer, SqliteFiles, postgresql_server
+
+
+def pytest_configure() -> None:
+    """A shell that starts a run in the background has it ignore Ctrl-C, and so would every program that a test starts and interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

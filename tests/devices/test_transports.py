@@ -1,6 +1,7 @@
 """Phones, broker and ingest together, over the embedded broker and over a Mosquitto with the shipped configuration: what arrives, what
 may not, and what an interruption loses (nothing). What is delivered is looked at, not what SUBACK or PUBACK said."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -375,6 +376,25 @@ def test_a_connection_that_does_not_say_who_it_is_is_cut_off(
             assert closed_by_peer(stranger)
     finally:
         broker.stop()
+
+
+def test_a_session_that_never_ends_keeps_no_port_from_the_next_broker(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken if a restart finds its own port taken, because amqtt waits for a session that does not end."""
+
+    async def never(self: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(broker_module, "SHUTDOWN_SECONDS_MAX", 0.2)
+    first = broker_module.EmbeddedBroker(sessions=town.sessions, servers=[])
+    first.start()
+    with monkeypatch.context() as stuck:
+        stuck.setattr(broker_module.Broker, "shutdown", never)
+        first.stop()
+    second = broker_module.EmbeddedBroker(sessions=town.sessions, servers=[], port=first.port)
+    second.start()
+    second.stop()
 
 
 def test_a_device_that_calls_itself_by_anothers_client_id_does_not_take_its_place(site: Site) -> None:
