@@ -12,6 +12,7 @@ from typing import Any
 
 from rostering.formats.any_file import read_any
 from rostering.formats.error import FormatError
+from rostering.formats.whole_file import whole
 from rostering.lower_bound import lower_bound
 from rostering.roster import Roster
 from rostering.search.compiled import compile_problem
@@ -101,14 +102,8 @@ def _write_whole(file_format: ModuleType, solution: Path, instance: Any, roster:
     if (solution.exists() and not solution.is_file()) or not os.access(solution.parent, os.W_OK):
         file_format.write(path=solution, instance=instance, roster=roster)
         return
-    aside = solution.with_name(f".half-{os.getpid()}{solution.suffix}")
-    try:
+    with whole(path=solution) as aside:
         file_format.write(path=aside, instance=instance, roster=roster)
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        aside.replace(solution)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _refuse_no_place(solution: Path, question: Path) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import gzip
 import importlib
-import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from rostering.formats.whole_file import whole
 from simulations.bench.instances_sets import SETS, Entry, InstanceSet, SetError, entries
 
 LESS = Decimal("0.0005")
@@ -32,11 +32,10 @@ def keep(*, folder: Path, entry: Entry, solution: Path, evaluate: Evaluate) -> b
         was = evaluate(instance=entry.path, solution=kept)
         if not was.faults and was.objective <= judged.objective:
             return False
-    aside = kept.with_name(f".{kept.name}.{os.getpid()}")
     raw = solution.read_bytes()
     plain = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    aside.write_bytes(gzip.compress(plain, mtime=0) if kept.suffix == ".gz" else plain)
-    aside.replace(kept)
+    with whole(path=kept) as aside:
+        aside.write_bytes(gzip.compress(plain, mtime=0) if kept.suffix == ".gz" else plain)
     return True
 
 
