@@ -10,7 +10,8 @@ from rostering.blocks import unfilled_of
 from rostering.days import days
 from rostering.problem import Demand, Problem, Worker
 from rostering.roster import Roster, Run, Unfilled
-from rostering.standing import Rules, Standing
+from rostering.standing import Standing
+from rostering.standing_rules import Rules
 from rostering.week_share import strangers
 
 

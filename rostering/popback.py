@@ -13,7 +13,8 @@ from rostering.blocks import NEAREST_MAX, blocks
 from rostering.popback_room import room_for
 from rostering.problem import Demand, Problem, Window
 from rostering.roster import Nearest, Roster, Run, Unfilled, timed_run
-from rostering.standing import Change, Rules, Standing
+from rostering.standing import Change, Standing
+from rostering.standing_rules import Rules
 from rostering.verify import violations
 from rostering.ways import Tastes, Way, ways
 

@@ -15,7 +15,8 @@ from rostering.cp_sat import cp_solver
 from rostering.problem import TIME_MAX, Demand, Problem
 from rostering.relax_options import Option, Rule, options
 from rostering.roster import Roster, Run
-from rostering.standing import Rules, Standing, apart
+from rostering.standing import Standing, apart
+from rostering.standing_rules import Rules
 
 PREFERENCE = ("windows", "travel_feasible", "visit_gap", "breaks", "availability", "hours_limit")
 """Of sets as small as each other, the one with rules that come first here; those not here are the dearest."""

@@ -12,7 +12,8 @@ from rostering.constraints import CONSTRAINTS, pinned, travel_feasible, visit_ga
 from rostering.constraints import availability as shifts
 from rostering.lines import Line, Place, calm_span, line_of, places_in, pushed, starts_to_try
 from rostering.problem import SECONDS_PER_DAY, Demand, Worker
-from rostering.standing import Standing, clear_of
+from rostering.standing import Standing
+from rostering.standing_rules import clear_of
 
 
 class Rule(NamedTuple):

@@ -18,7 +18,8 @@ from rostering.replan_improve import improve
 from rostering.replan_room import drop_halves, keep_promises, make_room
 from rostering.replan_search import Published, Repair
 from rostering.roster import Roster, Run, Unfilled, timed_run
-from rostering.standing import Keep, Rules, Slot, Standing
+from rostering.standing import Keep, Slot, Standing
+from rostering.standing_rules import Rules
 from rostering.stop import Progress, StopRule
 from rostering.verify import violations
 from rostering.ways import Tastes

@@ -13,7 +13,8 @@ from rostering.popback import popback_tastes
 from rostering.problem import Break, Problem, Shift, Slot, Travel, Window
 from rostering.relax import Relaxation, relax
 from rostering.roster import Roster
-from rostering.standing import Rules, Standing
+from rostering.standing import Standing
+from rostering.standing_rules import Rules
 from rostering.ways import ways
 
 from .factories import HOUR, demand, double, problem, problems, worker

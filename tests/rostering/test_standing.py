@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from rostering.popback import popback_tastes
 from rostering.problem import Window
 from rostering.roster import Roster, Unfilled
-from rostering.standing import Rules, Standing, clear_of, met
+from rostering.standing import Standing
+from rostering.standing_rules import Rules, clear_of, met
 from rostering.verify import violations
 from rostering.ways import ways
 
