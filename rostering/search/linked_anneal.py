@@ -33,10 +33,10 @@ from rostering.search.linked_state import (
     begin,
     by_stop,
     points,
-    settle,
     undo,
 )
 from rostering.search.linked_tables import PER_LATE, PER_TRAVEL, PER_WORST, Tables
+from rostering.search.linked_timing import settle
 
 OUT_SHARE = 0.04
 ROOM_BETWEEN_KEYS = 1.0

@@ -17,11 +17,9 @@ from rostering.search.linked_state import (
     by_stop,
     late_by,
     leg_between,
-    starts_of,
-    too_late,
-    worst_of,
 )
 from rostering.search.linked_tables import COST, DUE, LATEST, PENALTY, SLOTS, Tables, by_eight
+from rostering.search.linked_timing import starts_of, too_late, worst_of
 
 
 def rebuilt(tables: Tables, state: State) -> int:
