@@ -16,7 +16,8 @@ import numpy as np
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer, Stops
 from rostering.search.kernel.chance import seeded
-from rostering.search.unified_anneal import BEST, COST, Best, anneal, rebuild, renumber
+from rostering.search.kernel.heap import empty_heap
+from rostering.search.unified_anneal import BEST, COST, anneal, rebuild, renumber
 from rostering.search.unified_decode import (
     IMPOSSIBLE,
     UNKNOWN,
@@ -27,7 +28,7 @@ from rostering.search.unified_decode import (
     reasons_of,
     runs_of,
 )
-from rostering.search.unified_state import AMONG, State
+from rostering.search.unified_rows import AMONG, State, empty_best
 from rostering.search.unified_tables import Nodes, first_state, nodes_of
 from rostering.search.unified_wishes import beyond_unified
 from rostering.stop import Progress, StopRule, share_used
@@ -93,8 +94,9 @@ class _Search:
     def __init__(self, compiled: Compiled, nodes: Nodes, state: State, seed: int, engine: UnifiedEngine) -> None:
         self.compiled, self.nodes, self.state, self.engine = compiled, nodes, state, engine
         self.words = seeded(seed)
-        self.best = Best(state.table.copy(), state.key.copy(), state.totals.copy())
-        self.standing = np.array([rebuild(nodes.tables, state), UNKNOWN], np.int64)
+        self.heap = empty_heap(visits=len(nodes.demand))
+        self.best = empty_best(state=state)
+        self.standing = np.array([rebuild(nodes.tables, state, self.heap), UNKNOWN], np.int64)
         self.quench = QUENCH_MOVES * len(nodes.demand)
         self.scale = 0.0
         self.moves = self.improved_at = self.cycle = 0
@@ -123,8 +125,8 @@ class _Search:
         """The best choices as runs; without any that break no limit, the present ones less the visits that do."""
         nodes, state = self.nodes, self.state
         self._go_back()
-        rebuild(nodes.tables, state)
-        dropped = drop_broken(nodes=nodes, state=state)
+        rebuild(nodes.tables, state, self.heap)
+        dropped = drop_broken(nodes=nodes, state=state, heap=self.heap)
         return Answer(
             runs=runs_of(compiled=self.compiled, nodes=nodes, state=state),
             iterations=self.moves,
@@ -154,7 +156,7 @@ class _Search:
 
     def _among(self, share: float) -> int:
         """Over how many of the idlest the idle time is averaged: everybody at first, the idlest alone in the end."""
-        people = 1 if self._is_small() else self.nodes.tables.workers.shape[1]
+        people = 1 if self._is_small() else len(self.compiled.workers)
         return max(1, round(math.pow(people, 1.0 - share)))
 
     def _is_small(self) -> bool:
@@ -173,11 +175,11 @@ class _Search:
         """The best roster so far stands again."""
         if self.standing[BEST] < UNKNOWN:
             self.state.table[:], self.state.key[:] = self.best.table, self.best.key
-            self.standing[COST] = rebuild(self.nodes.tables, self.state)
+            self.standing[COST] = rebuild(self.nodes.tables, self.state, self.heap)
 
     def _chunk(self, moves: int, heat: float) -> None:
         before = int(self.standing[BEST])
-        anneal(self.nodes.tables, self.state, self.best, self.standing, self.words, moves, heat)
+        anneal(self.nodes.tables, self.state, self.heap, self.best, self.standing, self.words, moves, heat)
         self.moves += moves
         if self.standing[BEST] < before:
             self.improved_at = self.moves

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from rostering.search.kernel.chance import Words, below, share
-from rostering.search.kernel.heap import Floats, Ints
-from rostering.search.kernel.jit import compiled, entered, inner
-from rostering.search.unified_idle import level_off, longest_idle
+from rostering.search.kernel.heap import Heap, Ints
+from rostering.search.kernel.jit import entered, inlined, inner
+from rostering.search.unified_cost import additive, idleness, level_off, longest_idle, worst
 from rostering.search.unified_moves import (
     bring_in,
     eat_anew,
@@ -24,8 +23,9 @@ from rostering.search.unified_moves import (
     shift,
     swap,
 )
-from rostering.search.unified_state import (
+from rostering.search.unified_rows import (
     AMONG,
+    BEFORE,
     BROKEN,
     EAT_FROM,
     FIRST,
@@ -35,78 +35,73 @@ from rostering.search.unified_state import (
     MATE,
     NONE,
     OUT,
+    OVERDUE,
     PAIR,
     PENALTY,
+    PEOPLE,
     START,
-    TOTALS,
     UNFILLED,
     W_IDLE,
     WHO,
-    WINDOW,
+    Best,
     State,
     Tables,
-    additive,
-    begin,
-    idleness,
-    put_in,
-    settle,
-    touch,
-    undo,
-    worst,
+    by_row,
 )
+from rostering.search.unified_state import begin, put_in, settle, touch, undo
 
 COST, BEST = range(2)
 LEVEL_MOVES = 1_000
 
 
-class Best(NamedTuple):
-    """The decisions of the best state seen: the table and the keys; and room for a move's old totals."""
-
-    table: Ints
-    key: Floats
-    totals: Ints
-
-
-@compiled
-def rebuild(tables: Tables, state: State) -> int:
+def rebuild(tables: Tables, state: State, heap: Heap) -> int:
     """Links, times and totals anew from the choices (keys, WHO, WINDOW, OUT, LEAVE, EAT_FROM); the cost."""
-    table = state.table
-    who = table[WHO].copy()
-    keep = (WINDOW, OUT, LEAVE, EAT_FROM)
-    for f in range(table.shape[0]):
-        if f not in keep:
-            table[f, :] = 0
-    for f in (WHO, START, FIRST, LAST):
-        table[f, :] = NONE
+    rows, tasks = by_row(state.table), 2 * len(state.key)
+    rows[:tasks, BEFORE : OVERDUE + 1] = 0
+    rows[:tasks, START] = NONE
+    chosen = rows[tasks:, [LEAVE, EAT_FROM]]
+    rows[tasks:] = 0
+    rows[tasks:, [FIRST, LAST]] = NONE
+    rows[tasks:, [LEAVE, EAT_FROM]] = chosen
     among = state.totals[AMONG]
     state.totals[:] = 0
     state.totals[AMONG] = among
+    return built(tables, state, heap, np.argsort(state.key, kind="stable"))
+
+
+@entered
+def built(tables: Tables, state: State, heap: Heap, order: Ints) -> int:
+    """All visits that are made go where their workers and keys say, into runs that are empty; the cost."""
+    table = state.table
     begin(state)
-    for v in np.argsort(state.key):
-        if table[OUT, v]:
-            if tables.nodes[MATE, v] < v:
-                state.totals[UNFILLED] += tables.nodes[PENALTY, v]
+    for v in order:
+        who, who_2 = table[32 * v + WHO], table[32 * v + 16 + WHO]
+        table[32 * v + WHO] = NONE
+        table[32 * v + 16 + WHO] = NONE
+        if table[32 * v + OUT]:
+            if tables.rows[32 * v + MATE] < v:
+                state.totals[UNFILLED] += tables.rows[32 * v + PENALTY]
             continue
-        put_in(tables, state, 2 * v, who[2 * v])
-        if tables.nodes[PAIR, v]:
-            put_in(tables, state, 2 * v + 1, who[2 * v + 1])
-        state.counts[JOURNAL] = 0
-    for w in range(tables.workers.shape[1]):
+        put_in(tables, state, 2 * v, who)
+        if tables.rows[32 * v + PAIR]:
+            put_in(tables, state, 2 * v + 1, who_2)
+        state.totals[JOURNAL] = 0
+    for w in range(tables.numbers[PEOPLE]):
         touch(state, w)
-    settle(tables, state)
+    settle(tables, state, heap)
     begin(state)
     level_off(tables, state)
     return additive(tables, state.totals) + worst(tables, state)
 
 
-@inner
+@inlined
 def change(tables: Tables, state: State, words: Words, v: int) -> bool:
     """One random move at node `v`; False when it came to nothing (the state may have to be undone)."""
-    people = tables.workers.shape[1]
+    people = tables.numbers[PEOPLE]
     chance = share(words)
-    if state.table[OUT, v]:
+    if state.table[32 * v + OUT]:
         changed = bring_in(tables, state, words, v)
-    elif chance < 0.05 and tables.weights[W_IDLE] > 0:
+    elif chance < 0.05 and tables.numbers[W_IDLE] > 0:
         changed = employ(tables, state, words)
     elif chance < 0.42:
         changed = relocate(tables, state, words, v)
@@ -132,43 +127,46 @@ def change(tables: Tables, state: State, words: Words, v: int) -> bool:
 @inner
 def remember(state: State, best: Best) -> None:
     """The best is what stands now."""
-    for i in range(len(state.key)):
-        best.key[i] = state.key[i]
-    for f in (WHO, WINDOW, OUT, LEAVE, EAT_FROM):
-        for i in range(state.table.shape[1]):
-            best.table[f, i] = state.table[f, i]
+    for v in range(len(state.key)):
+        best.key[v] = state.key[v]
+    for i in range(len(state.table)):
+        best.table[i] = state.table[i]
 
 
 @entered
 def anneal(
-    tables: Tables, state: State, best: Best, standing: Ints, words: Words, moves: int, temperature: float
+    tables: Tables,
+    state: State,
+    heap: Heap,
+    best: Best,
+    standing: Ints,
+    words: Words,
+    moves: int,
+    temperature: float,
 ) -> int:
     """`moves` random moves at one temperature; gives how many were kept. `standing` has the cost now and the best."""
-    before = best.totals
     kept = 0
     nodes = len(state.key)
     for move in range(moves):
         if move % LEVEL_MOVES == 0:
             level_off(tables, state)
             standing[COST] = additive(tables, state.totals) + worst(tables, state)
-        for n in range(TOTALS):
-            before[n] = state.totals[n]
         begin(state)
-        if not (change(tables, state, words, below(words, nodes)) and settle(tables, state)):
-            undo(state, before)
+        if not (change(tables, state, words, below(words, nodes)) and settle(tables, state, heap)):
+            undo(state)
             continue
         limit = standing[COST] - temperature * math.log(1.0 - share(words))
         cost = additive(tables, state.totals)
         if cost < limit:
             cost += worst(tables, state)
         if cost >= limit:
-            undo(state, before)
+            undo(state)
             continue
         kept += 1
         standing[COST] = cost
         cost -= idleness(tables, state.totals)
         if cost < standing[BEST] and state.totals[BROKEN] == 0:
-            cost += tables.weights[W_IDLE] * longest_idle(tables, state)
+            cost += tables.numbers[W_IDLE] * longest_idle(tables, state)
             if cost < standing[BEST]:
                 standing[BEST] = cost
                 remember(state, best)
@@ -177,9 +175,6 @@ def anneal(
     return kept
 
 
-@compiled
 def renumber(state: State) -> None:
     """Keys 1, 2, 3 and so on in the same order (equal ones by number), so that there is room between them again."""
-    order = np.argsort(state.key, kind="mergesort")
-    for i in range(len(order)):
-        state.key[order[i]] = float(i + 1)
+    state.key[np.argsort(state.key, kind="stable")] = np.arange(1.0, len(state.key) + 1.0)

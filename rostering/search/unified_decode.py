@@ -9,19 +9,21 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Stops
-from rostering.search.kernel.heap import Ints
+from rostering.search.kernel.heap import Heap, Ints
 from rostering.search.unified_anneal import rebuild
-from rostering.search.unified_state import (
+from rostering.search.unified_rows import (
     AFTER,
     BROKEN,
+    DISLIKES,
     EATEN,
     EXCESS,
     FIRST,
-    HAS_MEAL,
-    HOME,
+    HOME_LEGS,
     LAST,
     LEAVE,
+    LEGS,
     MATE,
+    MEAL_LEAST,
     MISSED,
     OUT,
     OVERDUE,
@@ -33,6 +35,7 @@ from rostering.search.unified_state import (
     START,
     WHO,
     State,
+    by_row,
 )
 from rostering.search.unified_tables import Nodes
 
@@ -44,10 +47,10 @@ NO_ROOM = "no place was found for it that keeps to its windows and to the worker
 
 def runs_of(*, compiled: Compiled, nodes: Nodes, state: State) -> dict[int, Stops]:
     """The stops of each duty that has any."""
-    table, runs = state.table, {}
-    for w in range(nodes.tables.workers.shape[1]):
+    rows, runs = by_row(state.table), {}
+    for w in range(len(compiled.workers)):
         stops = [
-            (nodes.demand[t >> 1], nodes.slot[t >> 1] + (t & 1), int(table[START, t]))
+            (nodes.demand[t >> 1], nodes.slot[t >> 1] + (t & 1), int(rows[t, START]))
             for t in tasks_of(state=state, w=w)
         ]
         if stops:
@@ -57,10 +60,11 @@ def runs_of(*, compiled: Compiled, nodes: Nodes, state: State) -> dict[int, Stop
 
 def tasks_of(*, state: State, w: int) -> list[int]:
     """The tasks of worker `w` in order."""
-    tasks, t = [], int(state.table[FIRST, w])
+    rows, tasks = by_row(state.table), []
+    t = int(rows[~w, FIRST])
     while t >= 0:
         tasks.append(t)
-        t = int(state.table[AFTER, t])
+        t = int(rows[t, AFTER])
     return tasks
 
 
@@ -80,52 +84,60 @@ def meals_of(*, compiled: Compiled, nodes: Nodes, state: State) -> dict[int, tup
 
 def _meal(nodes: Nodes, state: State, w: int, tasks: list[int], earliest: int, latest: int) -> tuple[int, int] | None:
     """(task at whose place, start): between two stops, before the first as late as can be, or after the last."""
-    table, tables = state.table, nodes.tables
+    rows, given = by_row(state.table), by_row(nodes.tables.rows)
     for i, t in enumerate(tasks):
-        if table[EATEN, t] < 2:
+        if rows[t, EATEN] < 2:
             continue
         if i == 0:
-            return t, min(int(table[START, t]) - int(tables.workers[HAS_MEAL + 3, w]), latest)
-        free = int(table[START, tasks[i - 1]] + tables.tasks[SERVICE, tasks[i - 1]])
-        if table[EATEN, t] == 2:
-            return tasks[i - 1], max(free, earliest)
-        leg = tables.travel[tables.nodes[PLACE, tasks[i - 1] >> 1], tables.nodes[PLACE, t >> 1]]
+            return t, min(int(rows[t, START]) - int(given[~w, MEAL_LEAST]), latest)
+        before = tasks[i - 1]
+        free = int(rows[before, START] + given[before, SERVICE])
+        if rows[t, EATEN] == 2:
+            return before, max(free, earliest)
+        leg = nodes.tables.numbers[given[before, LEGS] + given[t, PLACE]]
         return t, max(free + int(leg), earliest)
-    after = int(table[START, tasks[-1]] + tables.tasks[SERVICE, tasks[-1]])
-    eats = table[MISSED, w] == 0 and max(after, earliest) <= latest
-    return (tasks[-1], max(after, earliest)) if eats and table[EATEN, tasks[-1]] == 0 else None
+    last = tasks[-1]
+    after = int(rows[last, START] + given[last, SERVICE])
+    eats = rows[~w, MISSED] == 0 and max(after, earliest) <= latest
+    return (last, max(after, earliest)) if eats and rows[last, EATEN] == 0 else None
 
 
 def out_of(*, nodes: Nodes, table: Ints) -> tuple[int, int]:
     """(slots, points) of the visits that are left out."""
     slots = points = 0
-    rows = nodes.tables.nodes
-    for v in np.flatnonzero(table[OUT, : rows.shape[1]]):
-        slots += 2 if rows[PAIR, v] else 1
-        points += int(rows[PENALTY, v]) if rows[MATE, v] < v else 0
+    given = by_row(nodes.tables.rows)
+    for v in _out(nodes, table):
+        slots += 2 if given[2 * v, PAIR] else 1
+        points += int(given[2 * v, PENALTY]) if given[2 * v, MATE] < v else 0
     return slots, points
 
 
-def drop_broken(*, nodes: Nodes, state: State) -> set[int]:
+def _out(nodes: Nodes, table: Ints) -> list[int]:
+    """The nodes that are left out."""
+    return [int(v) for v in np.flatnonzero(by_row(table)[: 2 * len(nodes.demand) : 2, OUT])]
+
+
+def drop_broken(*, nodes: Nodes, state: State, heap: Heap) -> set[int]:
     """Leaves visits out, the one that breaks its limit most first, until no limit is broken; the demands left out."""
     dropped: set[int] = set()
-    tables, table = nodes.tables, state.table
+    rows, given = by_row(state.table), by_row(nodes.tables.rows)
+    tasks = 2 * len(nodes.demand)
     while state.totals[BROKEN] > 0:
-        tasks = range(2 * tables.nodes.shape[1])
-        t = max(tasks, key=lambda t: int(table[OVERDUE, t]))
-        if table[OVERDUE, t] == 0:
-            t = int(table[LAST, int(np.argmax(table[EXCESS, : tables.workers.shape[1]]))])
-        for v in {t >> 1, int(tables.nodes[MATE, t >> 1])} - {-1}:
-            table[OUT, v] = 1
+        t = int(np.argmax(rows[:tasks, OVERDUE]))
+        if rows[t, OVERDUE] == 0:
+            w = int(np.argmax(rows[: tasks - 1 : -1, EXCESS]))
+            t = int(rows[~w, LAST])
+        for v in {t >> 1, int(given[t, MATE])} - {-1}:
+            rows[2 * v, OUT] = 1
             dropped.add(nodes.demand[v])
-        rebuild(tables, state)
+        rebuild(nodes.tables, state, heap)
     return dropped
 
 
 def reasons_of(*, compiled: Compiled, nodes: Nodes, state: State, dropped: set[int]) -> dict[int, str]:
     """Why each demand that is left out is: a sentence."""
     reasons: dict[int, str] = {}
-    for v in np.flatnonzero(state.table[OUT, : len(nodes.demand)]):
+    for v in _out(nodes, state.table):
         d = nodes.demand[v]
         nobody = any(not some for some in compiled.eligible[d])
         reasons[d] = IMPOSSIBLE if nobody else NO_ROOM if d in dropped else TOO_DEAR
@@ -134,30 +146,30 @@ def reasons_of(*, compiled: Compiled, nodes: Nodes, state: State, dropped: set[i
 
 def follow(*, compiled: Compiled, nodes: Nodes, state: State, start: Mapping[int, Stops]) -> None:
     """Puts the stops of a warm start into the state: their workers, their order, and when each worker leaves."""
+    rows, given, numbers = by_row(state.table), by_row(nodes.tables.rows), nodes.tables.numbers
     nodes_of_slot = {
         (d, s + k): 2 * v + k
         for v, (d, s) in enumerate(zip(nodes.demand, nodes.slot, strict=True))
-        for k in range(2 if nodes.tables.nodes[PAIR, v] else 1)
+        for k in range(2 if given[2 * v, PAIR] else 1)
     }
     times: dict[int, list[int]] = defaultdict(list)
-    rows = nodes.tables.workers
     for r, stops in start.items():
         w = compiled.duties[r].worker
         for i, (d, k, begins) in enumerate(stops):
             t = nodes_of_slot[d, k]
-            if nodes.tables.dislike[t, w] < 0:
+            if numbers[given[t, DISLIKES] + w] < 0:
                 continue
-            state.table[WHO, t] = w
+            rows[t, WHO] = w
             times[t >> 1].append(begins)
             if i == 0:
-                leg = nodes.tables.travel[rows[HOME, w], nodes.tables.nodes[PLACE, t >> 1]]
-                state.table[LEAVE, w] = max(rows[SHIFT_START, w], begins - leg)
+                leg = numbers[given[~w, HOME_LEGS] + given[t, PLACE]]
+                rows[~w, LEAVE] = max(given[~w, SHIFT_START], begins - leg)
     for v in range(len(nodes.demand)):
         if times[v]:
             state.key[v] = float(min(times[v]))
     for v in range(len(nodes.demand)):
-        clash = nodes.tables.nodes[PAIR, v] and state.table[WHO, 2 * v] == state.table[WHO, 2 * v + 1]
-        whole = len(times[v]) == (2 if nodes.tables.nodes[PAIR, v] else 1)
+        clash = given[2 * v, PAIR] and rows[2 * v, WHO] == rows[2 * v + 1, WHO]
+        whole = len(times[v]) == (2 if given[2 * v, PAIR] else 1)
         if clash or not whole:
-            for u in {v, int(nodes.tables.nodes[MATE, v])} - {-1}:
-                state.table[OUT, u] = 1
+            for u in {v, int(given[2 * v, MATE])} - {-1}:
+                rows[2 * u, OUT] = 1

@@ -6,17 +6,16 @@ from rostering.search.kernel.chance import Words, below, share
 from rostering.search.kernel.heap import earlier
 from rostering.search.kernel.jit import folded, inner
 from rostering.search.unified_place import give, place
-from rostering.search.unified_state import (
+from rostering.search.unified_rows import (
     AFTER,
     AT_START,
     BEFORE,
     CHOICES,
-    CHOICES_END,
     DISLIKED,
     EAT_FROM,
     FIRST,
     HAS_MEAL,
-    HOME,
+    HOME_LEGS,
     IDLE,
     LAST,
     LEAVE,
@@ -24,11 +23,14 @@ from rostering.search.unified_state import (
     MATE,
     MEAL_EARLIEST,
     MEAL_LATEST,
+    NEAR,
+    NEARS,
     NONE,
     OPTIONAL,
     OUT,
     PAIR,
     PENALTY,
+    PEOPLE,
     PLACE,
     REACH,
     SERVICE,
@@ -41,11 +43,8 @@ from rostering.search.unified_state import (
     WINDOWS,
     State,
     Tables,
-    again,
-    put,
-    take_out,
-    touch,
 )
+from rostering.search.unified_state import again, dislike, put, take_out, touch
 
 PICKS = 12
 """How often to look for a task that somebody may take before giving up."""
@@ -54,14 +53,21 @@ PICKS = 12
 @folded
 def random_task(tables: Tables, words: Words, v: int) -> int:
     """One of a node's tasks."""
-    return 2 * v + (below(words, 2) if tables.nodes[PAIR, v] else 0)
+    return 2 * v + (below(words, 2) if tables.rows[32 * v + PAIR] else 0)
 
 
 @folded
 def choice(tables: Tables, words: Words, t: int) -> int:
     """A worker who may do task `t`, or NONE."""
-    first, end = tables.tasks[CHOICES, t], tables.tasks[CHOICES_END, t]
-    return NONE if end <= first else tables.choices[first + below(words, end - first)]
+    first = tables.rows[16 * t + CHOICES]
+    many = tables.numbers[first]
+    return NONE if many == 0 else tables.numbers[first + 1 + below(words, many)]
+
+
+@folded
+def neighbour(tables: Tables, words: Words, v: int) -> int:
+    """A node that is near node `v` in place and time; `v` itself where there is none."""
+    return tables.numbers[tables.rows[32 * v + NEAR] + below(words, tables.numbers[NEARS])]  # type: ignore[no-any-return]
 
 
 @inner
@@ -70,14 +76,14 @@ def beside(state: State, words: Words, v: int, t: int) -> float:
     table, key = state.table, state.key
     here = key[t >> 1]
     if below(words, 2):
-        q = table[AFTER, t]
+        q = table[16 * t + AFTER]
         if q >= 0 and q >> 1 == v:
-            q = table[AFTER, q]
+            q = table[16 * q + AFTER]
         beyond = key[q >> 1] if q >= 0 else here + 2.0
     else:
-        q = table[BEFORE, t]
+        q = table[16 * t + BEFORE]
         if q >= 0 and q >> 1 == v:
-            q = table[BEFORE, q]
+            q = table[16 * q + BEFORE]
         beyond = key[q >> 1] if q >= 0 else here - 2.0
     return here + (beyond - here) * (0.001 + 0.998 * share(words))  # type: ignore[no-any-return]
 
@@ -86,32 +92,32 @@ def beside(state: State, words: Words, v: int, t: int) -> float:
 def target(tables: Tables, state: State, words: Words, v: int) -> tuple[bool, float, int, int]:
     """(found, key, worker, second worker): a place beside a neighbour of node `v`, with a partner for a pair."""
     table = state.table
-    u = tables.near[v, below(words, tables.near.shape[1])]
-    k = below(words, 2) if tables.nodes[PAIR, v] else 0
-    if u == v or table[OUT, u]:
+    u = neighbour(tables, words, v)
+    k = below(words, 2) if tables.rows[32 * v + PAIR] else 0
+    if u == v or table[32 * u + OUT]:
         return False, 0.0, NONE, NONE
     beside_task = random_task(tables, words, u)
-    w = table[WHO, beside_task]
-    if tables.dislike[2 * v + k, w] < 0:
-        if not tables.nodes[PAIR, v] or tables.dislike[2 * v + 1 - k, w] < 0:
+    w = table[16 * beside_task + WHO]
+    if dislike(tables, 2 * v + k, w) < 0:
+        if not tables.rows[32 * v + PAIR] or dislike(tables, 2 * v + 1 - k, w) < 0:
             return False, 0.0, NONE, NONE
         k = 1 - k
     where = beside(state, words, v, beside_task)
-    if not tables.nodes[PAIR, v]:
+    if not tables.rows[32 * v + PAIR]:
         return True, where, w, NONE
-    other = table[WHO, 2 * v + 1 - k]
+    other = table[16 * (2 * v + 1 - k) + WHO]
     if other == w or other < 0 or share(words) < 0.3:
-        swapped = table[WHO, 2 * v + k]
+        swapped = table[16 * (2 * v + k) + WHO]
         if other == w and swapped >= 0 and share(words) < 0.5:
             other = swapped
         elif share(words) < 0.7:
-            u = tables.near[v, below(words, tables.near.shape[1])]
-            if table[OUT, u]:
+            u = neighbour(tables, words, v)
+            if table[32 * u + OUT]:
                 return False, 0.0, NONE, NONE
-            other = table[WHO, random_task(tables, words, u)]
+            other = table[16 * random_task(tables, words, u) + WHO]
         else:
             other = choice(tables, words, 2 * v + 1 - k)
-    if other == w or other < 0 or tables.dislike[2 * v + 1 - k, other] < 0:
+    if other == w or other < 0 or dislike(tables, 2 * v + 1 - k, other) < 0:
         return False, 0.0, NONE, NONE
     return (True, where, w, other) if k == 0 else (True, where, other, w)
 
@@ -138,9 +144,9 @@ def reassign(tables: Tables, state: State, words: Words, v: int) -> bool:
     w = choice(tables, words, t)
     if w < 0:
         return False
-    ours, partner = table[WHO, t], table[WHO, t ^ 1] if tables.nodes[PAIR, v] else NONE
+    ours, partner = table[16 * t + WHO], table[16 * (t ^ 1) + WHO] if tables.rows[32 * v + PAIR] else NONE
     if w == partner:
-        if tables.dislike[t ^ 1, ours] < 0:
+        if dislike(tables, t ^ 1, ours) < 0:
             return False
         partner = ours
     where = state.key[v]
@@ -158,14 +164,14 @@ def shift(tables: Tables, state: State, words: Words, v: int) -> bool:
     table, key = state.table, state.key
     t = random_task(tables, words, v)
     row = AFTER if below(words, 2) else BEFORE
-    q = table[row, t]
+    q = table[16 * t + row]
     if q < 0:
         return False
-    further = table[row, q]
+    further = table[16 * q + row]
     here = key[q >> 1]
     beyond = key[further >> 1] if further >= 0 else here + (2.0 if row == AFTER else -2.0)
     where = here + (beyond - here) * (0.001 + 0.998 * share(words))
-    place(tables, state, v, where, table[WHO, 2 * v], table[WHO, 2 * v + 1])
+    place(tables, state, v, where, table[32 * v + WHO], table[16 * (2 * v + 1) + WHO])
     return True
 
 
@@ -173,16 +179,21 @@ def shift(tables: Tables, state: State, words: Words, v: int) -> bool:
 def swap(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` and a neighbour change workers and places in the order."""
     table = state.table
-    u = tables.near[v, below(words, tables.near.shape[1])]
-    if u == v or table[OUT, u] or tables.nodes[PAIR, u] != tables.nodes[PAIR, v]:
+    u = neighbour(tables, words, v)
+    if u == v or table[32 * u + OUT] or tables.rows[32 * u + PAIR] != tables.rows[32 * v + PAIR]:
         return False
-    for k in range(2 if tables.nodes[PAIR, v] else 1):
-        theirs, ours = table[WHO, 2 * u + k], table[WHO, 2 * v + k]
-        if tables.dislike[2 * v + k, theirs] < 0 or tables.dislike[2 * u + k, ours] < 0:
+    for k in range(2 if tables.rows[32 * v + PAIR] else 1):
+        theirs, ours = table[16 * (2 * u + k) + WHO], table[16 * (2 * v + k) + WHO]
+        if dislike(tables, 2 * v + k, theirs) < 0 or dislike(tables, 2 * u + k, ours) < 0:
             return False
-    a, a_2, b, b_2 = table[WHO, 2 * v], table[WHO, 2 * v + 1], table[WHO, 2 * u], table[WHO, 2 * u + 1]
+    a, a_2, b, b_2 = (
+        table[32 * v + WHO],
+        table[16 * (2 * v + 1) + WHO],
+        table[32 * u + WHO],
+        table[16 * (2 * u + 1) + WHO],
+    )
     where, where_2 = state.key[v], state.key[u]
-    for k in range(2 if tables.nodes[PAIR, v] else 1):
+    for k in range(2 if tables.rows[32 * v + PAIR] else 1):
         take_out(tables, state, 2 * v + k)
         take_out(tables, state, 2 * u + k)
     place(tables, state, v, where_2, b, b_2)
@@ -194,28 +205,28 @@ def swap(tables: Tables, state: State, words: Words, v: int) -> bool:
 def exchange_tails(tables: Tables, state: State, words: Words, v: int) -> bool:
     """What comes after a moment in the order changes hands between the runs of node `v` and of a neighbour."""
     table, key = state.table, state.key
-    u = tables.near[v, below(words, tables.near.shape[1])]
-    if u == v or table[OUT, u]:
+    u = neighbour(tables, words, v)
+    if u == v or table[32 * u + OUT]:
         return False
     t, t_2 = random_task(tables, words, v), random_task(tables, words, u)
-    w, w_2 = table[WHO, t], table[WHO, t_2]
+    w, w_2 = table[16 * t + WHO], table[16 * t_2 + WHO]
     if w == w_2:
         return False
     is_first = earlier(key, v, u)
-    first, first_2 = (table[AFTER, t], t_2) if is_first else (t, table[AFTER, t_2])
+    first, first_2 = (table[16 * t + AFTER], t_2) if is_first else (t, table[16 * t_2 + AFTER])
     if share(words) < 0.05:
-        first, first_2 = table[FIRST, w], table[FIRST, w_2]
+        first, first_2 = table[16 * ~w + FIRST], table[16 * ~w_2 + FIRST]
     elif is_first:
-        while table[BEFORE, first_2] >= 0 and earlier(key, v, table[BEFORE, first_2] >> 1):
-            first_2 = table[BEFORE, first_2]
+        while table[16 * first_2 + BEFORE] >= 0 and earlier(key, v, table[16 * first_2 + BEFORE] >> 1):
+            first_2 = table[16 * first_2 + BEFORE]
     else:
-        while table[BEFORE, first] >= 0 and earlier(key, u, table[BEFORE, first] >> 1):
-            first = table[BEFORE, first]
+        while table[16 * first + BEFORE] >= 0 and earlier(key, u, table[16 * first + BEFORE] >> 1):
+            first = table[16 * first + BEFORE]
     if (first < 0 and first_2 < 0) or not (can_take(tables, state, first, w_2) and can_take(tables, state, first_2, w)):
         return False
-    end, end_2 = table[LAST, w], table[LAST, w_2]
-    cut = table[BEFORE, first] if first >= 0 else end
-    cut_2 = table[BEFORE, first_2] if first_2 >= 0 else end_2
+    end, end_2 = table[16 * ~w + LAST], table[16 * ~w_2 + LAST]
+    cut = table[16 * first + BEFORE] if first >= 0 else end
+    cut_2 = table[16 * first_2 + BEFORE] if first_2 >= 0 else end_2
     join(state, w, cut, first_2, end_2)
     join(state, w_2, cut_2, first, end)
     hand_over(tables, state, first_2, w_2, w)
@@ -227,9 +238,9 @@ def exchange_tails(tables: Tables, state: State, words: Words, v: int) -> bool:
 def can_take(tables: Tables, state: State, t: int, w: int) -> bool:
     """Whether worker `w` may do task `t` and all after it."""
     while t >= 0:
-        if tables.dislike[t, w] < 0:
+        if dislike(tables, t, w) < 0:
             return False
-        t = state.table[AFTER, t]
+        t = state.table[16 * t + AFTER]
     return True
 
 
@@ -237,13 +248,13 @@ def can_take(tables: Tables, state: State, t: int, w: int) -> bool:
 def join(state: State, w: int, p: int, q: int, end: int) -> None:
     """Task `q` and what follows it, up to `end`, come after task `p` of worker `w`; `p` is the last when `q` is NONE."""
     if p < 0:
-        put(state, FIRST, w, q)
+        put(state, 16 * ~w + FIRST, q)
     else:
-        put(state, AFTER, p, q)
+        put(state, 16 * p + AFTER, q)
     if q >= 0:
-        put(state, BEFORE, q, p)
+        put(state, 16 * q + BEFORE, p)
         again(state, q)
-    put(state, LAST, w, end if q >= 0 else p)
+    put(state, 16 * ~w + LAST, end if q >= 0 else p)
     touch(state, w)
 
 
@@ -251,41 +262,41 @@ def join(state: State, w: int, p: int, q: int, end: int) -> None:
 def hand_over(tables: Tables, state: State, t: int, giver: int, taker: int) -> None:
     """Task `t` and all after it are now the taker's."""
     while t >= 0:
-        state.totals[DISLIKED] += tables.dislike[t, taker] - tables.dislike[t, giver]
-        put(state, WHO, t, taker)
+        state.totals[DISLIKED] += dislike(tables, t, taker) - dislike(tables, t, giver)
+        put(state, 16 * t + WHO, taker)
         again(state, t)
-        t = state.table[AFTER, t]
+        t = state.table[16 * t + AFTER]
 
 
 @inner
 def leave_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
     """Worker `w` leaves earlier or later: with the shift, later by some of their waits, or by a little."""
     table = state.table
-    t = table[FIRST, w]
-    if t < 0 or tables.workers[AT_START, w]:
+    t = table[16 * ~w + FIRST]
+    if t < 0 or tables.rows[16 * ~w + AT_START]:
         return False
-    leaves = table[START, t] - tables.travel[tables.workers[HOME, w], tables.nodes[PLACE, t >> 1]]
+    leaves = table[16 * t + START] - tables.numbers[tables.rows[16 * ~w + HOME_LEGS] + tables.rows[16 * t + PLACE]]
     chance = share(words)
     if chance < 0.2:
-        leaves = tables.workers[SHIFT_START, w]
+        leaves = tables.rows[16 * ~w + SHIFT_START]
     elif chance < 0.6:
         waits = 0
         while t >= 0:
-            waits += table[WAIT, t]
+            waits += table[16 * t + WAIT]
             if waits > 0 and share(words) < 0.3:
                 break
-            t = table[AFTER, t]
+            t = table[16 * t + AFTER]
         if waits == 0:
             return False
         leaves += waits if share(words) < 0.7 else below(words, waits + 1)
     else:
-        reach = 1 + tables.weights[REACH]
+        reach = 1 + tables.numbers[REACH]
         leaves += below(words, 2 * reach + 1) - reach
-    leaves = max(tables.workers[SHIFT_START, w], leaves)
-    if leaves == table[LEAVE, w]:
+    leaves = max(tables.rows[16 * ~w + SHIFT_START], leaves)
+    if leaves == table[16 * ~w + LEAVE]:
         return False
-    put(state, LEAVE, w, leaves)
-    t = table[FIRST, w]
+    put(state, 16 * ~w + LEAVE, leaves)
+    t = table[16 * ~w + FIRST]
     if t >= 0:
         again(state, t)
     return True
@@ -295,38 +306,42 @@ def leave_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
 def eat_anew(tables: Tables, state: State, words: Words, w: int) -> bool:
     """Worker `w` eats at the first chance from another time on: about the end of one of their stops."""
     table = state.table
-    t = table[FIRST, w]
-    if t < 0 or tables.workers[HAS_MEAL, w] == 0:
+    t = table[16 * ~w + FIRST]
+    if t < 0 or tables.rows[16 * ~w + HAS_MEAL] == 0:
         return False
     wanted = 0
     if share(words) < 0.8:
         while t >= 0 and share(words) < 0.8:
-            wanted = table[START, t] - below(words, 2) * table[LEG, t] + below(words, 2) * tables.tasks[SERVICE, t]
-            t = table[AFTER, t]
+            wanted = (
+                table[16 * t + START]
+                - below(words, 2) * table[16 * t + LEG]
+                + below(words, 2) * tables.rows[16 * t + SERVICE]
+            )
+            t = table[16 * t + AFTER]
     else:
-        span = tables.workers[MEAL_LATEST, w] - tables.workers[MEAL_EARLIEST, w]
-        wanted = tables.workers[MEAL_EARLIEST, w] + below(words, span + 1)
-    if wanted == table[EAT_FROM, w]:
+        span = tables.rows[16 * ~w + MEAL_LATEST] - tables.rows[16 * ~w + MEAL_EARLIEST]
+        wanted = tables.rows[16 * ~w + MEAL_EARLIEST] + below(words, span + 1)
+    if wanted == table[16 * ~w + EAT_FROM]:
         return False
-    put(state, EAT_FROM, w, wanted)
+    put(state, 16 * ~w + EAT_FROM, wanted)
     touch(state, w)
-    again(state, table[FIRST, w])
-    t = table[FIRST, w]
+    again(state, table[16 * ~w + FIRST])
+    t = table[16 * ~w + FIRST]
     while t >= 0:
         again(state, t)
-        t = table[AFTER, t]
+        t = table[16 * t + AFTER]
     return True
 
 
 @inner
 def open_anew(tables: Tables, state: State, words: Words, v: int) -> bool:
     """Node `v` may start from another of its windows on."""
-    if tables.nodes[WINDOWS, v] < 2:
+    if tables.rows[32 * v + WINDOWS] < 2:
         return False
-    window = below(words, tables.nodes[WINDOWS, v])
-    if window == state.table[WINDOW, v]:
+    window = below(words, tables.rows[32 * v + WINDOWS])
+    if window == state.table[32 * v + WINDOW]:
         return False
-    put(state, WINDOW, v, window)
+    put(state, 32 * v + WINDOW, window)
     again(state, 2 * v)
     return True
 
@@ -334,15 +349,15 @@ def open_anew(tables: Tables, state: State, words: Words, v: int) -> bool:
 @inner
 def leave_out(tables: Tables, state: State, v: int) -> bool:
     """Node `v`'s visit is not made."""
-    if not tables.nodes[OPTIONAL, v]:
+    if not tables.rows[32 * v + OPTIONAL]:
         return False
-    u = tables.nodes[MATE, v]
+    u = tables.rows[32 * v + MATE]
     for node in (v, u):
         if node >= 0:
-            put(state, OUT, node, 1)
-            for k in range(2 if tables.nodes[PAIR, node] else 1):
+            put(state, 32 * node + OUT, 1)
+            for k in range(2 if tables.rows[32 * node + PAIR] else 1):
                 take_out(tables, state, 2 * node + k)
-    state.totals[UNFILLED] += tables.nodes[PENALTY, v]
+    state.totals[UNFILLED] += tables.rows[32 * v + PENALTY]
     return True
 
 
@@ -352,16 +367,16 @@ def bring_in(tables: Tables, state: State, words: Words, v: int) -> bool:
     found, where, w, w_2 = target(tables, state, words, v)
     if not found:
         return False
-    u = tables.nodes[MATE, v]
+    u = tables.rows[32 * v + MATE]
     if u >= 0:
         found, where_2, w_3, w_4 = target(tables, state, words, u)
         if not found:
             return False
-        put(state, OUT, u, 0)
+        put(state, 32 * u + OUT, 0)
         place(tables, state, u, where_2, w_3, w_4)
-    put(state, OUT, v, 0)
+    put(state, 32 * v + OUT, 0)
     place(tables, state, v, where, w, w_2)
-    state.totals[UNFILLED] -= tables.nodes[PENALTY, v]
+    state.totals[UNFILLED] -= tables.rows[32 * v + PENALTY]
     return True
 
 
@@ -369,17 +384,17 @@ def bring_in(tables: Tables, state: State, words: Words, v: int) -> bool:
 def employ(tables: Tables, state: State, words: Words) -> bool:
     """The worker with the longest idle time takes a task that they may do from somebody else."""
     table = state.table
-    people = tables.workers.shape[1]
+    people = tables.numbers[PEOPLE]
     w = below(words, people)
     for n in range(people):
-        if table[IDLE, n] > table[IDLE, w]:
+        if table[16 * ~n + IDLE] > table[16 * ~w + IDLE]:
             w = n
     for _ in range(PICKS):
-        v = below(words, tables.nodes.shape[1])
+        v = below(words, len(state.key))
         t = random_task(tables, words, v)
-        if table[OUT, v] or tables.dislike[t, w] < 0 or table[WHO, t] == w:
+        if table[32 * v + OUT] or dislike(tables, t, w) < 0 or table[16 * t + WHO] == w:
             continue
-        partner = table[WHO, t ^ 1] if tables.nodes[PAIR, v] else NONE
+        partner = table[16 * (t ^ 1) + WHO] if tables.rows[32 * v + PAIR] else NONE
         if partner == w:
             continue
         give(tables, state, words, v, state.key[v], w if t & 1 == 0 else partner, partner if t & 1 == 0 else w)

@@ -9,20 +9,35 @@ import numpy as np
 
 from rostering.problem import TIME_MAX, Demand, Problem, Worker
 from rostering.search.compiled import Compiled
-from rostering.search.kernel.heap import Ints, empty_heap
-from rostering.search.unified_state import (
+from rostering.search.kernel.heap import Ints
+from rostering.search.unified_rows import (
     AMONG,
-    CLOSES,
-    FIELDS,
+    CHOICES,
+    DISLIKES,
+    HOME_LEGS,
+    JUDGED,
+    LATE_CAP,
+    LEAST_APART,
+    LEGS,
     MATE,
-    OPENS,
+    MEAL_PENALTY,
+    MOST_APART,
+    NEAR,
+    NEARS,
+    OPTIONAL,
     OUT,
     PAIR,
+    PENALTY,
+    PEOPLE,
+    PLACE,
     SERVICE,
-    TOTALS,
+    SPANS,
     WHO,
+    WIDTH,
+    WINDOWS,
     State,
     Tables,
+    by_row,
 )
 
 NEIGHBOURS_MAX = 40
@@ -32,11 +47,12 @@ FOREVER = TIME_MAX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """The demand of each node and the slot of its first task; `tables` is what the kernel reads."""
+    """The demand of each node and the slot of its first task; `tables` is what the kernel reads; a mean time of travel."""
 
     demand: tuple[int, ...]
     slot: tuple[int, ...]
     tables: Tables
+    leg_mean: int
 
 
 def nodes_of(*, compiled: Compiled) -> Nodes:
@@ -58,87 +74,102 @@ def nodes_of(*, compiled: Compiled) -> Nodes:
                 allowed[t, compiled.duties[r].worker] = True
             dislike[t] = _dislike(compiled, demand[v], s)
     dislike[~allowed] = -1
-    choices = [np.flatnonzero(row) for row in allowed]
-    ends = np.cumsum([len(some) for some in choices])
     many = [problem.demands[d] for d in demand]
-    late = np.repeat([one.due_at_end for one in many], 2)
-    tables = Tables(
-        nodes=_ints([_node(compiled, d, pair[v], mate[v]) for v, d in enumerate(demand)]).T.copy(),
-        tasks=_ints([service, service * late, [0, *ends[:-1]], ends]),
-        workers=_ints([_worker(compiled, w) for w in range(people)]).T.copy(),
-        travel=np.ascontiguousarray(next(iter(problem.travel.seconds_by_mode.values()))),
-        dislike=dislike,
-        choices=_ints(np.concatenate(choices)),
-        near=_near(problem, many, allowed),
-        weights=_weights(problem, int(np.median(service))),
-    )
-    return Nodes(demand=tuple(demand), slot=tuple(slot), tables=tables)
+    rows = np.zeros((2 * n + people, WIDTH), np.int64)
+    for v, d in enumerate(demand):
+        rows[2 * v : 2 * v + 2] = _node(compiled, d, pair[v], mate[v])
+        rows[2 * v : 2 * v + 2, SERVICE] = service[2 * v : 2 * v + 2]
+        rows[2 * v : 2 * v + 2, JUDGED] = service[2 * v : 2 * v + 2] * many[v].due_at_end
+    for w in range(people):
+        rows[~w, : MEAL_PENALTY + 1] = _worker(compiled, w)
+    numbers = _listed(problem, rows, many, dislike, _near(problem, many, allowed))
+    numbers[: PEOPLE + 1] = [*_weights(problem, int(np.median(service))), people]
+    leg_mean = int(next(iter(problem.travel.seconds_by_mode.values())).mean())
+    return Nodes(demand=tuple(demand), slot=tuple(slot), tables=Tables(rows.ravel(), numbers), leg_mean=leg_mean)
+
+
+def _listed(problem: Problem, rows: Ints, many: list[Demand], dislike: Ints, near: Ints) -> Ints:
+    """The lists that the rows point to, one behind the other, with the weights' room before; the rows now point there."""
+    n, people = len(many), dislike.shape[1]
+    travel = next(iter(problem.travel.seconds_by_mode.values()))
+    lists = [np.zeros(WIDTH, np.int64), travel.ravel(), dislike.ravel(), near.ravel()]
+    lists[0][NEARS] = near.shape[1]
+    at_travel, at_dislike, at_near, at = (int(end) for end in np.cumsum([len(some) for some in lists]))
+    rows[: 2 * n, LEGS] = at_travel + len(travel) * rows[: 2 * n, PLACE]
+    rows[2 * n :, HOME_LEGS] = at_travel + len(travel) * rows[2 * n :, HOME_LEGS]
+    rows[: 2 * n, DISLIKES] = at_dislike + people * np.arange(2 * n)
+    rows[: 2 * n, NEAR] = at_near + near.shape[1] * (np.arange(2 * n) // 2)
+    for v, one in enumerate(many):
+        rows[2 * v : 2 * v + 2, SPANS] = at
+        lists.append(_ints(due_windows(demand=one)).ravel())
+        at += len(lists[-1])
+    for t in range(2 * n):
+        rows[t, CHOICES] = at
+        able = np.flatnonzero(dislike[t] >= 0)
+        lists.append(_ints([len(able), *able]))
+        at += len(lists[-1])
+    return np.concatenate(lists).astype(np.int64)
 
 
 def first_state(*, nodes: Nodes, choose: np.random.Generator) -> State:
     """Everybody's stops in the order of their windows, each with a worker who may do it and has least to do so far."""
-    tables = nodes.tables
-    n, people = tables.nodes.shape[1], tables.workers.shape[1]
-    table = np.zeros((FIELDS, max(2 * n, people)), np.int64)
+    rows, numbers = by_row(nodes.tables.rows), nodes.tables.numbers
+    n, people = len(nodes.demand), int(numbers[PEOPLE])
+    table = np.zeros((2 * n + people, WIDTH), np.int64)
     key = np.zeros(n, np.float64)
     busy = np.zeros(people, np.int64)
-    opens, closes = tables.nodes[OPENS], tables.nodes[CLOSES]
-    middle = opens + np.minimum(closes - opens, np.median(closes - opens)) // 2
+    opens = numbers[rows[0 : 2 * n : 2, SPANS]]
+    width = numbers[rows[0 : 2 * n : 2, SPANS] + 1] - opens
+    middle = opens + np.minimum(width, np.median(width)) // 2
     for i, v in enumerate(np.argsort(middle, kind="stable")):
         key[v] = i + 1.0
         used = -1
-        for k in range(2 if tables.nodes[PAIR, v] else 1):
-            t = 2 * v + k
-            able = [w for w in np.flatnonzero(tables.dislike[t] >= 0) if w != used]
+        for t in range(2 * v, 2 * v + 1 + rows[2 * v, PAIR]):
+            able = [w for w in _able(nodes.tables, t) if w != used]
             if not able:
-                table[OUT, v] = 1
+                table[2 * v, OUT] = 1
                 break
             used = int(min(able, key=lambda w: (busy[w], choose.random())))
-            busy[used] += tables.tasks[SERVICE, t] + int(tables.travel.mean())
-            table[WHO, t] = used
+            busy[used] += rows[t, SERVICE] + nodes.leg_mean
+            table[t, WHO] = used
     for v in range(n):
-        if tables.nodes[MATE, v] >= 0 and table[OUT, tables.nodes[MATE, v]]:
-            table[OUT, v] = 1
-    totals = np.zeros(TOTALS, np.int64)
+        if rows[2 * v, MATE] >= 0 and table[2 * rows[2 * v, MATE], OUT]:
+            table[2 * v, OUT] = 1
+    totals = np.zeros(2 * WIDTH, np.int64)
     totals[AMONG] = 1
     return State(
-        table=table,
+        table=table.ravel(),
         key=key,
         totals=totals,
-        journal=np.zeros((60 * n + 20 * people + 1_000, 3), np.int64),
-        counts=np.zeros(4, np.int64),
+        journal=np.zeros(4 * (60 * n + 20 * people + 1_000), np.int64),
         old_key=np.zeros(4 * n + 64, np.float64),
-        lists=np.zeros((2, 16 * n + people + 64), np.int64),
-        heap=empty_heap(visits=n),
     )
+
+
+def _able(tables: Tables, t: int) -> Ints:
+    """The workers who may do task `t`."""
+    first = int(by_row(tables.rows)[t, CHOICES])
+    return tables.numbers[first + 1 : first + 1 + tables.numbers[first]]
 
 
 def _ints(values: object) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _node(compiled: Compiled, d: int, pair: bool, mate: int) -> list[int]:  # noqa: FBT001 -- a column of a table
-    """The rows of `Tables.nodes` for one node of demand `d`."""
+def _node(compiled: Compiled, d: int, pair: bool, mate: int) -> Ints:  # noqa: FBT001 -- a number of a row
+    """What both rows of one node of demand `d` say, without where its lists are."""
     one = compiled.demands[d]
-    spans = due_windows(demand=one)
-    widest = max(len(due_windows(demand=each)) for each in compiled.demands)
-    cap = FOREVER if one.late_seconds_max is None else one.late_seconds_max
-    apart = [one.sync.min_seconds, one.sync.max_seconds]
-    rows = [
-        one.place,
-        int(pair),
-        mate,
-        compiled.penalty[d],
-        *apart,
-        len(spans),
-        cap,
-        int(one.unfilled_penalty is not None),
-    ]
-    return [*rows, *(edge for span in spans for edge in span), *[0] * (2 * (widest - len(spans)))]
+    row = np.zeros(WIDTH, np.int64)
+    row[[PLACE, PAIR, MATE, PENALTY]] = one.place, pair, mate, compiled.penalty[d]
+    row[[LEAST_APART, MOST_APART]] = one.sync.min_seconds, one.sync.max_seconds
+    row[WINDOWS] = len(due_windows(demand=one))
+    row[LATE_CAP] = FOREVER if one.late_seconds_max is None else one.late_seconds_max
+    row[OPTIONAL] = one.unfilled_penalty is not None
+    return row
 
 
 def _worker(compiled: Compiled, w: int) -> list[int]:
-    """The rows of `Tables.workers` for one worker."""
+    """The row of one worker, HOME_LEGS still their home itself."""
     worker, duty = compiled.workers[w], compiled.duties[compiled.duties_of[w][0]]
     places = [worker.home or 0, worker.last_place or 0]
     return [
@@ -185,11 +216,11 @@ def _meal(worker: Worker) -> list[int]:
     return [1, meal.earliest, meal.latest, meal.least_seconds, meal.missed_penalty or 0]
 
 
-def _weights(problem: Problem, reach: int) -> Ints:
+def _weights(problem: Problem, reach: int) -> list[int]:
     w = problem.weights
     broken = BROKEN_TIMES * max(1, w.travel, w.waiting, w.balance, w.lateness, w.overtime)
     spread = [w.travel, w.waiting, w.lateness, w.lateness_worst, w.overtime, w.idle_worst, w.waiting_worst, w.balance]
-    return _ints([*spread, broken, max(1, reach)])
+    return [*spread, broken, max(1, reach)]
 
 
 def _near(problem: Problem, many: list[Demand], allowed: np.ndarray[Any, np.dtype[np.bool_]]) -> Ints:

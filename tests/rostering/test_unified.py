@@ -25,10 +25,23 @@ from rostering.problem import (
 from rostering.roster import MealTaken, Run
 from rostering.search.compiled import compile_problem
 from rostering.search.kernel.chance import seeded
+from rostering.search.kernel.heap import empty_heap
 from rostering.search.unified import UnifiedEngine
-from rostering.search.unified_anneal import BEST, COST, Best, anneal, rebuild, renumber
+from rostering.search.unified_anneal import BEST, COST, anneal, rebuild, renumber
 from rostering.search.unified_decode import tasks_of
-from rostering.search.unified_state import AFTER, AMONG, BEFORE, FIRST, IDLE, LAST, START, TOTALS, UNFILLED
+from rostering.search.unified_rows import (
+    AFTER,
+    AMONG,
+    BEFORE,
+    FIRST,
+    IDLE,
+    LAST,
+    START,
+    TOTALS,
+    UNFILLED,
+    by_row,
+    empty_best,
+)
 from rostering.search.unified_tables import first_state, nodes_of
 from rostering.search.unified_wishes import unified_only
 from rostering.solver import EngineError, Params, solve
@@ -89,44 +102,41 @@ def test_moves_that_are_not_kept_leave_no_trace():
     demands = [visit(f"v{n}", 1 + n % 3, (30 * n, 30 * n + 20), (200, 260)) for n in range(6)]
     demands += [visit("pair", 2, (50, 90), slots=(Slot(20), Slot(30)))]
     demands += [visit("apart", 3, (50, 90), slots=(Slot(20), Slot(30)), sync=INDEPENDENT, unfilled_penalty=30)]
-    compiled = compile_problem(
-        problem=asked(demands, [carer("a", meal=meal), carer("b"), carer("c", meal=meal)], **wishes)
-    )
-    nodes = nodes_of(compiled=compiled)
-    state = first_state(nodes=nodes, choose=np.random.default_rng(0))
-    best = Best(state.table.copy(), state.key.copy(), np.zeros(TOTALS, np.int64))
-    standing = np.array([rebuild(nodes.tables, state), 2**60], np.int64)
-    words = seeded(1)
+    problem = asked(demands, [carer("a", meal=meal), carer("b"), carer("c", meal=meal)], **wishes)
+    nodes, state, heap, best, standing = searching(problem)
+    words, tasks = seeded(1), 2 * len(nodes.demand)
     for heat in (100.0, 20.0, 0.001):
-        anneal(nodes.tables, state, best, standing, words, 3_000, heat)
-        cost, totals, times = standing[COST], state.totals.copy(), state.table[START].copy()
-        assert rebuild(nodes.tables, state) == cost
-        assert (state.totals == totals).all()
-        assert (state.table[START] == times).all()
+        anneal(nodes.tables, state, heap, best, standing, words, 3_000, heat)
+        cost, totals = standing[COST], state.totals[:TOTALS].copy()
+        times = by_row(state.table)[:tasks, START].copy()
+        assert rebuild(nodes.tables, state, heap) == cost
+        assert (state.totals[:TOTALS] == totals).all()
+        assert (by_row(state.table)[:tasks, START] == times).all()
     state.table[:], state.key[:] = best.table, best.key
-    assert rebuild(nodes.tables, state) == standing[BEST]
+    assert rebuild(nodes.tables, state, heap) == standing[BEST]
 
 
 def searching(problem: Problem):
-    """(nodes, state, best, standing) of a search that is about to begin."""
+    """(nodes, state, heap, best, standing) of a search that is about to begin."""
     nodes = nodes_of(compiled=compile_problem(problem=problem))
     state = first_state(nodes=nodes, choose=np.random.default_rng(0))
-    best = Best(state.table.copy(), state.key.copy(), np.zeros(TOTALS, np.int64))
-    return nodes, state, best, np.array([rebuild(nodes.tables, state), 2**60], np.int64)
+    heap = empty_heap(visits=len(nodes.demand))
+    standing = np.array([rebuild(nodes.tables, state, heap), 2**60], np.int64)
+    return nodes, state, heap, empty_best(state=state), standing
 
 
 def test_runs_stay_in_one_order_though_keys_become_equal():
     """Two pairs that each wait for the other: starts that grow without end, and a journal written past its end."""
     both = (Slot(20), Slot(20))
     pairs = [visit(f"v{i}", 1 + i % 3, (20 * (i // 2), 20 * (i // 2) + 60), slots=both) for i in range(24)]
-    nodes, state, best, standing = searching(asked(pairs, [carer(f"w{i}") for i in range(6)], lateness=1))
+    nodes, state, heap, best, standing = searching(asked(pairs, [carer(f"w{i}") for i in range(6)], lateness=1))
     words = seeded(1)
     for turn in range(1_000):
         state.key[:] = np.round(state.key / 3)
-        standing[COST] = rebuild(nodes.tables, state)
+        standing[COST] = rebuild(nodes.tables, state, heap)
         if turn % 2:
             renumber(state)
-        anneal(nodes.tables, state, best, standing, words, 30, 1_000.0)
+        anneal(nodes.tables, state, heap, best, standing, words, 30, 1_000.0)
         for w in range(6):
             order = [(state.key[t >> 1], t) for t in tasks_of(state=state, w=w)]
             assert order == sorted(order)
@@ -136,17 +146,17 @@ def test_a_state_that_no_order_can_time_is_left_rather_than_written_past_its_end
     """A fault in a move that ends the process without a word, instead of a move that is not kept."""
     both = (Slot(20), Slot(20))
     pairs = [visit(name, 1, (0, 60), slots=both) for name in ("a", "b")]
-    nodes, state, best, standing = searching(asked(pairs, [carer("w"), carer("x")], lateness=1))
+    nodes, state, heap, best, standing = searching(asked(pairs, [carer("w"), carer("x")], lateness=1))
     first, last = tasks_of(state=state, w=1)
-    for row, w_or_t, value in ((FIRST, 1, last), (LAST, 1, first)):
-        state.table[row, w_or_t] = value
+    rows = by_row(state.table)
+    rows[~1, [FIRST, LAST]] = last, first
     for t, before, after in ((last, -1, first), (first, last, -1)):
-        state.table[BEFORE, t], state.table[AFTER, t] = before, after
+        rows[t, [BEFORE, AFTER]] = before, after
     was, kept = state.table.copy(), 0
     for seed in range(40):
         state.table[:] = was
-        kept += anneal(nodes.tables, state, best, standing, seeded(seed), 1, 1.0)
-        assert state.heap.size[0] == 0
+        kept += anneal(nodes.tables, state, heap, best, standing, seeded(seed), 1, 1.0)
+        assert heap.size[0] == 0
     assert kept < 40
 
 
@@ -220,8 +230,9 @@ def test_while_hot_idle_time_costs_the_mean_of_the_longest(among):
     nodes = nodes_of(compiled=compile_problem(problem=asked(demands, workers, travel=0, idle_worst=7)))
     state = first_state(nodes=nodes, choose=np.random.default_rng(1))
     state.totals[AMONG] = among
-    cost = rebuild(nodes.tables, state)
-    longest = sorted((int(idle) for idle in state.table[IDLE, : len(workers)]), reverse=True)[:among]
+    cost = rebuild(nodes.tables, state, empty_heap(visits=len(nodes.demand)))
+    idle = by_row(state.table)[-len(workers) :, IDLE]
+    longest = sorted((int(one) for one in idle), reverse=True)[:among]
     assert len(set(longest)) > 1 or among == 1
     assert state.totals[UNFILLED] == 0
     assert cost == 7 * sum(longest) // among
