@@ -119,6 +119,7 @@ def test_a_branch_takes_its_payroll_away(open_page: OpenPage, size: str) -> None
     with page.expect_download() as waiting:
         section.get_by_role("button", name="Download").click()
     assert waiting.value.suggested_filename == "payroll-2026-11-02-2026-11-08.csv"
+    assert waiting.value.path().read_text().splitlines()[0].startswith("worker")  # the whole file has come
     assert faults(page) == []
 
 
