@@ -38,6 +38,7 @@ from rostering.search.unified_rows import (
     OVERDUE,
     PAIR,
     PENALTY,
+    PENDING,
     PEOPLE,
     START,
     UNFILLED,
@@ -64,7 +65,7 @@ def rebuild(tables: Tables, state: State, heap: Heap) -> int:
     rows[tasks:, [FIRST, LAST]] = NONE
     rows[tasks:, [LEAVE, EAT_FROM]] = chosen
     among = state.totals[AMONG]
-    state.totals[:] = 0
+    state.totals[: PENDING + 1] = 0
     state.totals[AMONG] = among
     return built(tables, state, heap, np.argsort(state.key, kind="stable"))
 

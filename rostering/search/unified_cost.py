@@ -16,6 +16,7 @@ from rostering.search.unified_rows import (
     IDLE,
     LATE,
     LATENESS,
+    LATEST,
     LEVEL,
     MEALS,
     OVERTIME,
@@ -100,10 +101,12 @@ def worst(tables: Tables, state: State) -> int:
     tasks, people = 2 * len(state.key), tables.numbers[PEOPLE]
     cost = 0
     if weights[W_LATE_WORST] > 0:
-        latest = 0
-        for t in range(tasks):
-            latest = max(latest, table[16 * t + LATE])
-        cost += weights[W_LATE_WORST] * latest
+        if state.totals[LATEST] < 0:
+            latest = 0
+            for t in range(tasks):
+                latest = max(latest, table[16 * t + LATE])
+            state.totals[LATEST] = latest
+        cost += weights[W_LATE_WORST] * state.totals[LATEST]
     if weights[W_WAIT_WORST] > 0:
         longest = 0
         for t in range(tasks):

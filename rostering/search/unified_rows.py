@@ -40,14 +40,18 @@ W_TRAVEL, W_WAITING, W_LATE, W_LATE_WORST, W_OVER, W_IDLE, W_WAIT_WORST, W_BALAN
 PEOPLE, NEARS = range(10, 12)
 """What `Tables.numbers` begins with: weights, how far a departure is moved, how many workers and neighbours there are."""
 
-TRAVEL, WAITING, LATENESS, OVERTIME, MEALS, DISLIKED, UNFILLED, BROKEN, ABOVE, LEVEL, AMONG = range(11)
-TOTALS = 11
-"""ABOVE: idle time above LEVEL, of everybody; LEVEL is chosen now and then so that about AMONG workers are above it."""
+TRAVEL, WAITING, LATENESS, OVERTIME, MEALS, DISLIKED, UNFILLED, BROKEN, ABOVE, LEVEL, AMONG, LATEST = range(12)
+TOTALS = 12
+"""ABOVE: idle time above LEVEL, of everybody; LEVEL is chosen now and then so that about AMONG workers are above it.
 
-JOURNAL, KEYS, TOUCHED, PENDING = range(TOTALS, TOTALS + 4)
+LATEST: the worst lateness, or less than 0 where nobody knows it but that it is at most `~LATEST`."""
+
+JOURNAL, TOUCHED, PENDING = range(TOTALS, TOTALS + 3)
 """How many of each the journal has: behind the totals; then, from WIDTH on, the totals as they were before the move."""
-INDEX, OLD, TOUCHED_WORKER, PENDING_NODE = range(4)
-"""The journal's rows of 4: a number's place and old value; and, each with a count of its own, what is to be timed."""
+JOURNAL_AT = 2 * WIDTH
+INDEX, OLD, TOUCHED_WORKER, PENDING_NODE = range(JOURNAL_AT, JOURNAL_AT + 4)
+"""Behind them the journal, rows of 4: a number's place and what it was (behind the table's places, those of the keys by
+node, and their bits); and, each with a count of its own, what is to be timed."""
 
 NONE = -1
 
@@ -63,7 +67,7 @@ class Tables(NamedTuple):
 
 
 class State(NamedTuple):
-    """The rows, the nodes' keys, the totals, and what a move needs: its journal, old keys, and the nodes to be timed.
+    """The rows; the nodes' keys; the totals, and behind them the journal of the move at hand.
 
     Starts are the earliest that the order of the nodes, the departures and the chosen windows allow.
     """
@@ -71,8 +75,6 @@ class State(NamedTuple):
     table: Ints
     key: Floats
     totals: Ints
-    journal: Ints
-    old_key: Floats
 
 
 class Best(NamedTuple):

@@ -6,7 +6,9 @@ the nodes' keys.
 
 from __future__ import annotations
 
-from rostering.search.kernel.heap import Heap, clear, earlier, pop, push
+import numpy as np
+
+from rostering.search.kernel.heap import Heap, Ints, clear, earlier, pop, push
 from rostering.search.kernel.jit import folded, inner
 from rostering.search.unified_rows import (
     ABOVE,
@@ -27,12 +29,13 @@ from rostering.search.unified_rows import (
     INDEX,
     IS_TOUCHED,
     JOURNAL,
+    JOURNAL_AT,
     JUDGED,
-    KEYS,
     LAST,
     LATE,
     LATE_CAP,
     LATENESS,
+    LATEST,
     LEAST_APART,
     LEAVE,
     LEG,
@@ -92,8 +95,8 @@ def put(state: State, i: int, value: int) -> None:
     old = state.table[i]
     if old != value:
         n = state.totals[JOURNAL]
-        state.journal[4 * n + INDEX] = i
-        state.journal[4 * n + OLD] = old
+        state.totals[4 * n + INDEX] = i
+        state.totals[4 * n + OLD] = old
         state.totals[JOURNAL] = n + 1
         state.table[i] = value
 
@@ -101,10 +104,10 @@ def put(state: State, i: int, value: int) -> None:
 @folded
 def put_key(state: State, v: int, value: float) -> None:
     """A node's key, with the old one kept. The node must be in no run."""
-    n = state.totals[KEYS]
-    state.old_key[2 * n] = v
-    state.old_key[2 * n + 1] = state.key[v]
-    state.totals[KEYS] = n + 1
+    n = state.totals[JOURNAL]
+    state.totals[4 * n + INDEX] = len(state.table) + v
+    state.totals[4 * n + OLD] = np.float64(state.key[v]).view(np.int64)
+    state.totals[JOURNAL] = n + 1
     state.key[v] = value
 
 
@@ -113,14 +116,14 @@ def touch(state: State, w: int) -> None:
     """Remember that worker `w`'s day has to be summed up again."""
     if state.table[16 * ~w + IS_TOUCHED] == 0:
         state.table[16 * ~w + IS_TOUCHED] = 1
-        state.journal[4 * state.totals[TOUCHED] + TOUCHED_WORKER] = w
+        state.totals[4 * state.totals[TOUCHED] + TOUCHED_WORKER] = w
         state.totals[TOUCHED] += 1
 
 
 @folded
 def again(state: State, t: int) -> None:
     """Remember that task `t`'s node has to be timed again (not in the heap yet: keys may still change)."""
-    state.journal[4 * state.totals[PENDING] + PENDING_NODE] = t >> 1
+    state.totals[4 * state.totals[PENDING] + PENDING_NODE] = t >> 1
     state.totals[PENDING] += 1
 
 
@@ -129,9 +132,11 @@ def undo(state: State) -> None:
     """Back to before the move: every number, every key, and the totals."""
     totals = state.totals
     for n in range(totals[JOURNAL] - 1, -1, -1):
-        state.table[state.journal[4 * n + INDEX]] = state.journal[4 * n + OLD]
-    for n in range(totals[KEYS] - 1, -1, -1):
-        state.key[int(state.old_key[2 * n])] = state.old_key[2 * n + 1]
+        i, old = totals[4 * n + INDEX], totals[4 * n + OLD]
+        if i < len(state.table):
+            state.table[i] = old
+        else:
+            state.key[i - len(state.table)] = np.int64(old).view(np.float64)
     for n in range(TOTALS):
         totals[n] = totals[WIDTH + n]
     begin(state)
@@ -142,11 +147,21 @@ def begin(state: State) -> None:
     """Nothing to undo but what comes now, nobody touched."""
     totals = state.totals
     for n in range(totals[TOUCHED]):
-        state.table[16 * ~state.journal[4 * n + TOUCHED_WORKER] + IS_TOUCHED] = 0
+        state.table[16 * ~state.totals[4 * n + TOUCHED_WORKER] + IS_TOUCHED] = 0
     for n in range(JOURNAL, PENDING + 1):
         totals[n] = 0
     for n in range(TOTALS):
         totals[WIDTH + n] = totals[n]
+
+
+@folded
+def later(totals: Ints, was: int, now: int) -> None:
+    """The worst lateness once that of one task is no longer what it was: not known when the worst became better."""
+    most = max(totals[LATEST], ~totals[LATEST])
+    if now >= most:
+        totals[LATEST] = now
+    elif was == most:
+        totals[LATEST] = ~most
 
 
 @inner
@@ -166,6 +181,7 @@ def take_out(tables: Tables, state: State, t: int) -> None:
     totals[TRAVEL] -= table[16 * t + LEG]
     totals[WAITING] -= table[16 * t + WAIT]
     totals[LATENESS] -= table[16 * t + LATE]
+    later(totals, table[16 * t + LATE], 0)
     totals[BROKEN] -= table[16 * t + OVERDUE]
     totals[DISLIKED] -= dislike(tables, t, w)
     for f in range(LEG, OVERDUE + 1):
@@ -279,6 +295,7 @@ def note(
     totals[TRAVEL] += leg - table[16 * t + LEG]
     totals[WAITING] += wait - table[16 * t + WAIT]
     totals[LATENESS] += late - table[16 * t + LATE]
+    later(totals, table[16 * t + LATE], late)
     totals[BROKEN] += broken - table[16 * t + OVERDUE]
     if table[16 * t + START] != start or table[16 * t + EATEN] != eaten:
         q = table[16 * t + AFTER]
@@ -295,7 +312,7 @@ def note(
     put(state, 16 * t + OVERDUE, broken)
 
 
-@inner
+@folded
 def time_node(tables: Tables, state: State, heap: Heap, v: int) -> None:
     """The earliest starts of a node's tasks after the stops before them; a pair waits for its later half."""
     t = 2 * v
@@ -312,7 +329,7 @@ def time_node(tables: Tables, state: State, heap: Heap, v: int) -> None:
     note(tables, state, heap, t + 1, start_2, ready_2, leg_2, eaten_2, waited_2)
 
 
-@inner
+@folded
 def sum_up(tables: Tables, state: State, w: int) -> None:
     """The end of worker `w`'s day: a meal not yet eaten, the way back, overtime and idleness."""
     table, totals = state.table, state.totals
@@ -368,9 +385,9 @@ def settle(tables: Tables, state: State, heap: Heap) -> bool:
     False, with the change to be undone, should it need more room than the journal has: runs that are all in the order of
     the keys never do, two pairs that each wait for the other would write past its end.
     """
-    room = len(state.journal) // 4 - ENTRIES_OF_NODE - ENTRIES_OF_WORKER * tables.numbers[PEOPLE]
+    room = (len(state.totals) - JOURNAL_AT) // 4 - ENTRIES_OF_NODE - ENTRIES_OF_WORKER * tables.numbers[PEOPLE]
     for n in range(state.totals[PENDING]):
-        push(heap, state.key, state.journal[4 * n + PENDING_NODE])
+        push(heap, state.key, state.totals[4 * n + PENDING_NODE])
     while heap.size[0] > 0:
         v = pop(heap, state.key)
         if state.totals[JOURNAL] > room:
@@ -379,5 +396,5 @@ def settle(tables: Tables, state: State, heap: Heap) -> bool:
         if state.table[32 * v + OUT] == 0:
             time_node(tables, state, heap, v)
     for n in range(state.totals[TOUCHED]):
-        sum_up(tables, state, state.journal[4 * n + TOUCHED_WORKER])
+        sum_up(tables, state, state.totals[4 * n + TOUCHED_WORKER])
     return True

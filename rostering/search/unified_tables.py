@@ -15,6 +15,7 @@ from rostering.search.unified_rows import (
     CHOICES,
     DISLIKES,
     HOME_LEGS,
+    JOURNAL_AT,
     JUDGED,
     LATE_CAP,
     LEAST_APART,
@@ -135,15 +136,9 @@ def first_state(*, nodes: Nodes, choose: np.random.Generator) -> State:
     for v in range(n):
         if rows[2 * v, MATE] >= 0 and table[2 * rows[2 * v, MATE], OUT]:
             table[2 * v, OUT] = 1
-    totals = np.zeros(2 * WIDTH, np.int64)
+    totals = np.zeros(JOURNAL_AT + 4 * (60 * n + 20 * people + 1_000), np.int64)
     totals[AMONG] = 1
-    return State(
-        table=table.ravel(),
-        key=key,
-        totals=totals,
-        journal=np.zeros(4 * (60 * n + 20 * people + 1_000), np.int64),
-        old_key=np.zeros(4 * n + 64, np.float64),
-    )
+    return State(table=table.ravel(), key=key, totals=totals)
 
 
 def _able(tables: Tables, t: int) -> Ints:

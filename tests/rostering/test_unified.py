@@ -97,7 +97,15 @@ def starts(result) -> dict[str, int]:
 
 def test_moves_that_are_not_kept_leave_no_trace():
     """An undo that forgets a number: the search would drift away from the roster it believes in."""
-    wishes = {"travel": 1, "lateness": 2, "waiting": 3, "idle_worst": 2, "overtime": 1, "balance": 1}
+    wishes = {
+        "travel": 1,
+        "lateness": 2,
+        "waiting": 3,
+        "idle_worst": 2,
+        "overtime": 1,
+        "balance": 1,
+        "lateness_worst": 1,
+    }
     meal = Meal(earliest=60, latest=200, least_seconds=30, missed_penalty=40)
     demands = [visit(f"v{n}", 1 + n % 3, (30 * n, 30 * n + 20), (200, 260)) for n in range(6)]
     demands += [visit("pair", 2, (50, 90), slots=(Slot(20), Slot(30)))]
