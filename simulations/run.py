@@ -23,6 +23,7 @@ from evm.domain.policy import Policy
 from evm.domain.popback import PopbackState
 from evm.services import cramming, history, invoice, popback, reconcile, roster
 from evm.store import money, plans, rosters
+from rostering.ahead import getting_ready
 from simulations import fleet as fleets
 from simulations.clock import SimulatedClock, challenges
 from simulations.days import local_instant, played_days
@@ -91,7 +92,8 @@ def run_demo(
         tempfile.TemporaryDirectory(prefix="popback-phones-") as directory,
     ):
         demo = _Demo(seed, server, scenario or load_scenario(), bars, Path(directory))
-        result = demo.run()
+        with getting_ready() as ready:
+            result = demo.run(ready)
     if keep_open:
         server.clock.run_on()
     return result
@@ -129,7 +131,8 @@ class _Demo:
         self._bars = bars
         self._directory = directory
 
-    def run(self) -> dict[str, int | float]:
+    def run(self, ready: Callable[[], None]) -> dict[str, int | float]:
+        """The whole demo; `ready` waits until the roster's search is compiled."""
         truth = self._stage("A locality, its people and 28 days of truth", self._truth)
         asked = wishes(truth)
         fleet = Fleet(world=truth.world, server=self._server, clock=self._server.clock, directory=self._directory)
@@ -141,6 +144,7 @@ class _Demo:
             fleet.stop()
         self._open_office()
         self._stage("Call cramming, by workers and in rosters", lambda: self._cramming(truth))
+        ready()
         kept = self._stage("Next week's roster: made, verified, published", lambda: self._roster(truth))
         totals = self._stage("The provider's invoice, line by line", lambda: self._invoice(truth))
         with self._server.sessions() as session:
