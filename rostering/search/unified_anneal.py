@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from rostering.search.kernel.chance import Words, below, share
+from rostering.search.kernel.chance import Words, below, seeded, share
 from rostering.search.kernel.heap import Heap, Ints
 from rostering.search.kernel.jit import entered, inlined, inner
 from rostering.search.unified_cost import additive, idleness, level_off, longest_idle, worst
@@ -53,6 +53,7 @@ from rostering.search.unified_state import begin, put_in, settle, touch, undo
 
 COST, BEST = range(2)
 LEVEL_MOVES = 1_000
+NO_ORDER = np.zeros(0, np.int64)
 
 
 def rebuild(tables: Tables, state: State, heap: Heap) -> int:
@@ -67,12 +68,14 @@ def rebuild(tables: Tables, state: State, heap: Heap) -> int:
     among = state.totals[AMONG]
     state.totals[: PENDING + 1] = 0
     state.totals[AMONG] = among
-    return built(tables, state, heap, np.argsort(state.key, kind="stable"))
+    standing, order = np.zeros(2, np.int64), np.argsort(state.key, kind="stable")
+    _annealed(tables, state, heap, Best(state.table, state.key), standing, seeded(0), order, 0, 0.0)
+    return int(standing[COST])
 
 
-@entered
-def built(tables: Tables, state: State, heap: Heap, order: Ints) -> int:
-    """All visits that are made go where their workers and keys say, into runs that are empty; the cost."""
+@inlined
+def build(tables: Tables, state: State, heap: Heap, order: Ints) -> None:
+    """All visits that are made go where their workers and keys say, into runs that are empty."""
     table = state.table
     begin(state)
     for v in order:
@@ -91,8 +94,6 @@ def built(tables: Tables, state: State, heap: Heap, order: Ints) -> int:
         touch(state, w)
     settle(tables, state, heap)
     begin(state)
-    level_off(tables, state)
-    return additive(tables, state.totals) + worst(tables, state)
 
 
 @inlined
@@ -134,7 +135,6 @@ def remember(state: State, best: Best) -> None:
         best.table[i] = state.table[i]
 
 
-@entered
 def anneal(
     tables: Tables,
     state: State,
@@ -146,6 +146,27 @@ def anneal(
     temperature: float,
 ) -> int:
     """`moves` random moves at one temperature; gives how many were kept. `standing` has the cost now and the best."""
+    return _annealed(tables, state, heap, best, standing, words, NO_ORDER, moves, temperature)
+
+
+@entered
+def _annealed(
+    tables: Tables,
+    state: State,
+    heap: Heap,
+    best: Best,
+    standing: Ints,
+    words: Words,
+    order: Ints,
+    moves: int,
+    temperature: float,
+) -> int:
+    """As `anneal`, after the runs are built anew where an order of all nodes is given.
+
+    Both are one function to be compiled, for both need most of what the search is made of.
+    """
+    if len(order) > 0:
+        build(tables, state, heap, order)
     kept = 0
     nodes = len(state.key)
     for move in range(moves):
