@@ -2,6 +2,7 @@
 
 Order of starting: broker, ingest, pulse, site; of stopping: the reverse, so that nothing is acknowledged that is not stored."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import structlog
@@ -82,12 +83,14 @@ class Server:
             self.pulse.start()
 
     def stop(self) -> None:
-        for part in (self.site, self.pulse, self.client, self.broker):
-            if part is not None:
-                part.stop()
-        for parts in (self.site_parts, self.parts):
-            if parts is not None:
-                parts.engine.dispose()
+        """Stops every part, the site first, and closes the databases though a part does not stop."""
+        with ExitStack() as ending:
+            for parts in (self.parts, self.site_parts):
+                if parts is not None:
+                    ending.callback(parts.engine.dispose)
+            for part in (self.broker, self.client, self.pulse, self.site):
+                if part is not None:
+                    ending.callback(part.stop)
 
     @property
     def site_url(self) -> str:

@@ -214,10 +214,13 @@ class TidyBroker(Broker):
         """
         for server in self._servers.values():
             server.instance.close()
-        try:
-            await asyncio.wait_for(super().shutdown(), SHUTDOWN_SECONDS_MAX)
-        except TimeoutError:
+        ending = asyncio.ensure_future(super().shutdown())
+        done, _ = await asyncio.wait({ending}, timeout=SHUTDOWN_SECONDS_MAX)
+        if done:
+            ending.result()
+        else:  # not waited for again: amqtt goes on after a cancellation
             _LOG.warning("sessions of the embedded broker did not end in %s s: cut off", SHUTDOWN_SECONDS_MAX)
+            ending.cancel()
         for writer in tuple(self._writers):
             writer.transport.abort()
         await asyncio.sleep(0.05)  # lets the loop close what was aborted

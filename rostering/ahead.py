@@ -6,6 +6,8 @@ Whoever knows that a roster will be asked for soon saves its first user the seco
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,18 +19,28 @@ from rostering.search.duties import DutiesEngine
 from rostering.solver import Params, warm_up
 
 HOUR = 3_600
+BEHIND = 5
+"""How much the compiling gives way to other processes on a machine with one core."""
 
 
 @contextmanager
 def getting_ready() -> Iterator[Callable[[], None]]:
     """Begins to compile; what is yielded waits until that is done, so that nobody compiles the same twice."""
-    process = multiprocessing.get_context("spawn").Process(target=get_ready, name="getting-ready", daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_alone, name="getting-ready", daemon=True)
     process.start()
     try:
         yield process.join
     finally:
         process.terminate()
         process.join()
+
+
+def _alone() -> None:
+    """The child's life: after whoever does the other work, and Ctrl-C is the caller's affair."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(BEHIND)
+    get_ready()
 
 
 def get_ready() -> None:

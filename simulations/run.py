@@ -144,7 +144,7 @@ class _Demo:
             fleet.stop()
         self._open_office()
         self._stage("Call cramming, by workers and in rosters", lambda: self._cramming(truth))
-        ready()
+        self._stage("The roster's search compiled (the first time only)", ready)
         kept = self._stage("Next week's roster: made, verified, published", lambda: self._roster(truth))
         totals = self._stage("The provider's invoice, line by line", lambda: self._invoice(truth))
         with self._server.sessions() as session:

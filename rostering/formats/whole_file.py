@@ -10,8 +10,8 @@ from pathlib import Path
 
 @contextmanager
 def whole(*, path: Path) -> Iterator[Path]:
-    """A path beside `path`, with its suffix, to write to: it becomes `path` at the end, or is gone after an exception."""
-    aside = path.with_name(f".half-{os.getpid()}{path.suffix}")
+    """A path beside `path`, whose name ends with its own, to write to: it becomes `path` at the end, or is gone after an exception."""
+    aside = path.with_name(f".half-{os.getpid()}-{path.name}")
     try:
         yield aside
         with aside.open("rb+") as file:

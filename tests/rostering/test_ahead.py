@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -50,5 +51,10 @@ def test_what_is_made_ready_is_the_engine_of_a_day() -> None:
         chosen(compiled=compile_problem(problem=locality_day(seed=1, visits=20, workers=4)), params=Params()).name
         == "duties"
     )
+
+
+def test_nobody_waits_for_what_is_no_longer_wanted() -> None:
+    """A compiler that runs on for seconds after the demo was ended."""
     with getting_ready():
-        pass  # leaving at once ends it
+        assert [child.name for child in multiprocessing.active_children()] == ["getting-ready"]
+    assert multiprocessing.active_children() == []

@@ -47,7 +47,7 @@ def folded(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
 
 
 def inlined(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
-    """As `compiled`, and its text is put into its callers: for a few lines without early returns."""
+    """As `compiled`, and its text is put into its callers: for functions without early returns that one or two callers need."""
     return cast("Callable[Given, Answer]", numba.njit(inline="always")(function))
 
 
