@@ -42,14 +42,13 @@ CYCLES_SMALL = 3
 REHEAT = 0.5
 QUENCH_MOVES = 200
 FROZEN = 0.001
-HOT = 1.0
-HOT_SMALL = 1.0
-COLD = 0.01
-COLD_SMALL = 0.005
-"""HOT and COLD: traces of UHHC i-175 and i-054 bettered nothing hotter, and hardly anything colder.
+HOT = 0.3
+COLD = 0.06
+COLD_SMALL = 0.03
+"""How hot a search begins and ends, in what a visit costs after the first descent.
 
-COLD_SMALL and CYCLES_SMALL were chosen by 20 s runs of two seeds on i-100 and i-247, after which i-100 was better and
-i-247 was not; they have not been tried on other small problems.
+Tried for 60 s of processor time, one seed each: 0.3 to 0.06 instead of 1 to 0.01 was better on UHHC i-175, i-054, i-235, i-263, i-360 and
+i-414 (0.5 to 0.03 on three of the first four, 0.2 to 0.1 on i-175 less so); 0.3 to 0.03 instead of 1 to 0.005 on the small i-100 and i-247.
 """
 
 
@@ -147,8 +146,8 @@ class _Search:
             self.scale = max(1, int(self.standing[COST]) - dear) / len(self.nodes.demand)
         cycle, share = self._cycle(share)
         self.state.totals[AMONG] = self._among(share)
-        hot, cold = (HOT_SMALL, COLD_SMALL) if self._is_small() else (self.engine.hot, self.engine.cold)
-        hot *= REHEAT if cycle else 1.0
+        hot = self.engine.hot * (REHEAT if cycle else 1.0)
+        cold = COLD_SMALL if self._is_small() else self.engine.cold
         if cycle != self.cycle:
             self.cycle = cycle
             self._go_back()
