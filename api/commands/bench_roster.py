@@ -31,11 +31,13 @@ def roster(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="With --sizes: draw the rows into this SVG file.")] = None,
     stranger_seconds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, help="Over several days: what a visit by none of a customer's three commonest costs, as travel."
+            min=0,
+            help="Over several days: what a visit by none of a customer's three commonest costs, as travel (else as a"
+            " branch's own rosters weigh it).",
         ),
-    ] = 240,
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Roster a simulated locality, or an instance file, and measure it beside its bounds."""
@@ -55,7 +57,7 @@ def roster(
             sick=sick,
             seed=seed,
             clock=clock,
-            stranger_seconds=stranger_seconds,
+            stranger_seconds=bench.STRANGER_SECONDS if stranger_seconds is None else stranger_seconds,
         )
         result = bench.run(asked=asked, say=_say) if sizes is None else _of_sizes(asked, sizes, plot)
     except (ValueError, OSError) as error:

@@ -54,7 +54,7 @@ class Wishes:
     travel_points: int = 2
     off_preferred_points: int = 1
     not_preferred_points: int = 600
-    stranger_points: int = 480
+    stranger_points: int = 360
     changed_points: int = 1_800
     break_minutes: int = 30
     break_after_hours: int = 6

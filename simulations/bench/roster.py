@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from evm.services.roster_problem import Wishes
 from rostering.bounds import travel_bound, unassigned_bound
 from rostering.formats.any_file import read_any
 from rostering.problem import SECONDS_PER_DAY, Problem
@@ -29,7 +30,8 @@ from simulations.bench.roster_locality import locality
 
 FIRST_SHARE: Final = 0.01
 """A first plan counts when at most this share of worker-visits is unassigned."""
-STRANGER_SECONDS: Final = 240
+STRANGER_SECONDS: Final = Wishes().stranger_points // Wishes().travel_points
+"""As the product's own rosters weigh it."""
 SAY_SECONDS: Final = 10.0
 REPLAN_SECONDS: Final = 3.0
 REPLAN_SHARE: Final = 0.5
