@@ -15,12 +15,9 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer, Stops
-from rostering.search.kernel.chance import seeded
-from rostering.search.kernel.heap import empty_heap
-from rostering.search.unified_anneal import BEST, COST, anneal, rebuild, renumber
+from rostering.search.unified_anneal import rebuild
 from rostering.search.unified_decode import (
     IMPOSSIBLE,
-    UNKNOWN,
     drop_broken,
     follow,
     meals_of,
@@ -28,35 +25,35 @@ from rostering.search.unified_decode import (
     reasons_of,
     runs_of,
 )
-from rostering.search.unified_rows import AMONG, State, empty_best
+from rostering.search.unified_rows import AMONG, State
 from rostering.search.unified_tables import Nodes, first_state, nodes_of
+from rostering.search.unified_tempered import Tempered
+from rostering.search.unified_walk import UNKNOWN, walk_from
 from rostering.search.unified_wishes import beyond_unified
 from rostering.stop import Progress, StopRule, share_used
 
 CHUNK_MOVES = 20_000
-RENUMBER_MOVES = 100_000
-REHEAT_MOVES = 4_000_000
-SMALL_NODES = 60
-FIRST_CYCLE = 0.25
-CYCLES_SMALL = 3
-REHEAT = 0.5
+LAP_MOVES = 4_000_000
 QUENCH_MOVES = 200
 FROZEN = 0.001
 HOT = 0.3
 COLD = 0.06
-COLD_SMALL = 0.03
 """How hot a search begins and ends, in what a visit costs after the first descent.
 
-Means of `popback bench instances --set uhhc --subset --seconds 60 --seeds 3 --clock cpu` against those with 1 to 0.01 (small problems: 1 to
-0.005): i-175 1.6 % better, i-054 1.3, i-235 9.9, i-360 1.8, i-414 0.7, the small i-100 and i-247 0.1; i-263 0.3 % worse.
+Means of `popback bench instances --set uhhc --subset --seconds 60 --seeds 3 --clock cpu` against those with 1 to 0.01: i-175 1.6 % better,
+i-054 1.3, i-360 1.8, i-414 0.7; i-263 0.3 % worse.
 """
+SMALL_NODES = 60
+COLD_SMALL = 0.03
+FIRST_SHARE = 0.1
+"""A small problem: annealed so far down in this part of the time, then searched at several temperatures at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedEngine:
     """Annealing; temperatures go from `hot` times what a visit costs after a first descent down to `cold` times that.
 
-    Small problems are reheated from the best roster so far, again and again: they freeze long before the time is up.
+    Small problems freeze long before the time is up: they go on at several temperatures (`unified_tempered`).
     """
 
     name: str = "unified"
@@ -88,17 +85,15 @@ class UnifiedEngine:
 
 
 class _Search:
-    """One search: the state, the best choices so far, and where it stands."""
+    """One search: its walk, or several once a small problem is searched at several temperatures, and where it stands."""
 
     def __init__(self, compiled: Compiled, nodes: Nodes, state: State, seed: int, engine: UnifiedEngine) -> None:
-        self.compiled, self.nodes, self.state, self.engine = compiled, nodes, state, engine
-        self.words = seeded(seed)
-        self.heap = empty_heap(visits=len(nodes.demand))
-        self.best = empty_best(state=state)
-        self.standing = np.array([rebuild(nodes.tables, state, self.heap), UNKNOWN], np.int64)
+        self.compiled, self.nodes, self.seed, self.engine = compiled, nodes, seed, engine
+        self.walk = walk_from(nodes=nodes, state=state, seed=seed)
+        self.tempered: Tempered | None = None
         self.quench = QUENCH_MOVES * len(nodes.demand)
         self.scale = 0.0
-        self.moves = self.improved_at = self.cycle = 0
+        self.moves = self.improved_at = 0
         self.curve: list[tuple[int, int]] = []
 
     def run(self, stop: StopRule, report: Callable[[Progress], None] | None) -> Answer:
@@ -106,52 +101,64 @@ class _Search:
         while not stop(progress := self.progress()):
             if report is not None:
                 report(progress)
-            self._chunk(min(CHUNK_MOVES, self.moves + 1), self._heat(stop, progress))
+            self._chunk(min(CHUNK_MOVES, self.moves + 1), stop, progress)
         return self.answer()
 
     def progress(self) -> Progress:
         """Where it stands."""
-        best = int(self.standing[BEST])
+        best = self.walk.shared.cost
         return Progress(
             iterations=self.moves,
-            objective=int(self.standing[COST]) if best == UNKNOWN else best,
-            unfilled=out_of(nodes=self.nodes, table=self.best.table)[0],
+            objective=self.walk.cost if best == UNKNOWN else best,
+            unfilled=out_of(nodes=self.nodes, table=self.walk.shared.best.table)[0],
             improved_at=self.improved_at,
             legal=best != UNKNOWN,
         )
 
     def answer(self) -> Answer:
         """The best choices as runs; without any that break no limit, the present ones less the visits that do."""
-        nodes, state = self.nodes, self.state
-        self._go_back()
-        rebuild(nodes.tables, state, self.heap)
-        dropped = drop_broken(nodes=nodes, state=state, heap=self.heap)
+        nodes, walk = self.nodes, self.walk
+        state = walk.state
+        walk.go_back()
+        rebuild(nodes.tables, state, walk.heap)
+        dropped = drop_broken(nodes=nodes, state=state, heap=walk.heap)
         return Answer(
             runs=runs_of(compiled=self.compiled, nodes=nodes, state=state),
             iterations=self.moves,
-            curve=tuple(self.curve) or ((self.moves, int(self.standing[COST])),),
+            curve=tuple(self.curve) or ((self.moves, walk.cost),),
             meals=meals_of(compiled=self.compiled, nodes=nodes, state=state),
             reasons=reasons_of(compiled=self.compiled, nodes=nodes, state=state, dropped=dropped),
         )
 
-    def _heat(self, stop: StopRule, progress: Progress) -> float:
-        """The temperature now; none at first, until a descent has shown what a visit costs."""
+    def _chunk(self, moves: int, stop: StopRule, progress: Progress) -> None:
+        """Some moves, at the temperature of this part of the search."""
         share = share_used(stop=stop, progress=progress)
         if share is None:
-            share = (self.moves % REHEAT_MOVES) / REHEAT_MOVES
+            share = (self.moves % LAP_MOVES) / LAP_MOVES
+        before = self.walk.shared.cost
+        if self.tempered is None and self._is_small() and self.scale and share >= FIRST_SHARE:
+            self.tempered = Tempered(self.walk, self.seed, self.scale)
+        if self.tempered is not None:
+            self.tempered.chunk(moves=moves)
+        else:
+            self.walk.chunk(moves=moves, heat=self._heat(share))
+        self.moves += moves
+        if self.walk.shared.cost < before:
+            self.improved_at = self.moves
+            self.curve.append((self.moves, self.walk.shared.cost))
+
+    def _heat(self, share: float) -> float:
+        """The temperature now; none at first, until a descent has shown what a visit costs."""
         if self.moves < self.quench:
             return FROZEN
         if self.scale == 0.0:
-            dear = out_of(nodes=self.nodes, table=self.state.table)[1]
-            self.scale = max(1, int(self.standing[COST]) - dear) / len(self.nodes.demand)
-        cycle, share = self._cycle(share)
-        self.state.totals[AMONG] = self._among(share)
-        hot = self.engine.hot * (REHEAT if cycle else 1.0)
-        cold = COLD_SMALL if self._is_small() else self.engine.cold
-        if cycle != self.cycle:
-            self.cycle = cycle
-            self._go_back()
-        return max(FROZEN, self.scale * hot * math.pow(cold, share))
+            dear = out_of(nodes=self.nodes, table=self.walk.state.table)[1]
+            self.scale = max(1, self.walk.cost - dear) / len(self.nodes.demand)
+        cold = self.engine.cold
+        if self._is_small():
+            share, cold = min(1.0, share / FIRST_SHARE), COLD_SMALL
+        self.walk.state.totals[AMONG] = self._among(share)
+        return max(FROZEN, self.scale * self.engine.hot * math.pow(cold, share))
 
     def _among(self, share: float) -> int:
         """Over how many of the idlest the idle time is averaged: everybody at first, the idlest alone in the end."""
@@ -160,28 +167,3 @@ class _Search:
 
     def _is_small(self) -> bool:
         return len(self.nodes.demand) <= SMALL_NODES
-
-    def _cycle(self, share: float) -> tuple[int, float]:
-        """(which cycle, how much of it is used): one for a big problem, several for a small one."""
-        if not self._is_small():
-            return 0, share
-        if share < FIRST_CYCLE:
-            return 0, share / FIRST_CYCLE
-        rest = min(0.999999, (share - FIRST_CYCLE) / (1.0 - FIRST_CYCLE)) * CYCLES_SMALL
-        return 1 + int(rest), rest - int(rest)
-
-    def _go_back(self) -> None:
-        """The best roster so far stands again."""
-        if self.standing[BEST] < UNKNOWN:
-            self.state.table[:], self.state.key[:] = self.best.table, self.best.key
-            self.standing[COST] = rebuild(self.nodes.tables, self.state, self.heap)
-
-    def _chunk(self, moves: int, heat: float) -> None:
-        before = int(self.standing[BEST])
-        anneal(self.nodes.tables, self.state, self.heap, self.best, self.standing, self.words, moves, heat)
-        self.moves += moves
-        if self.standing[BEST] < before:
-            self.improved_at = self.moves
-            self.curve.append((self.moves, int(self.standing[BEST])))
-        if self.moves % RENUMBER_MOVES < moves:
-            renumber(self.state)

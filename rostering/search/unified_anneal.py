@@ -9,6 +9,7 @@ import numpy as np
 from rostering.search.kernel.chance import Words, below, seeded, share
 from rostering.search.kernel.heap import Heap, Ints
 from rostering.search.kernel.jit import entered, inlined, inner
+from rostering.search.unified_close import close_up, leave_together
 from rostering.search.unified_cost import additive, idleness, level_off, longest_idle, worst
 from rostering.search.unified_moves import (
     bring_in,
@@ -40,9 +41,11 @@ from rostering.search.unified_rows import (
     PENALTY,
     PENDING,
     PEOPLE,
+    REACH,
     START,
     UNFILLED,
     W_IDLE,
+    W_WAITING,
     WHO,
     Best,
     State,
@@ -121,8 +124,11 @@ def change(tables: Tables, state: State, words: Words, v: int) -> bool:
         changed = eat_anew(tables, state, words, below(words, people))
     elif chance < 0.97:
         changed = open_anew(tables, state, words, v)
-    else:
+    elif chance < 0.99:
         changed = leave_out(tables, state, v)
+    else:
+        reach = 1 + tables.numbers[REACH]
+        changed = leave_together(tables, state, below(words, 2 * reach + 1) - reach)
     return changed
 
 
@@ -169,6 +175,7 @@ def _annealed(
         build(tables, state, heap, order)
     kept = 0
     nodes = len(state.key)
+    closes = tables.numbers[W_WAITING] > 0
     for move in range(moves):
         if move % LEVEL_MOVES == 0:
             level_off(tables, state)
@@ -181,6 +188,8 @@ def _annealed(
         cost = additive(tables, state.totals)
         if cost < limit:
             cost += worst(tables, state)
+        if cost >= limit and closes:
+            cost = close_up(tables, state, heap, cost, limit)
         if cost >= limit:
             undo(state)
             continue

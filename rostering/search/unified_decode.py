@@ -39,7 +39,6 @@ from rostering.search.unified_rows import (
 )
 from rostering.search.unified_tables import Nodes
 
-UNKNOWN = 2**60
 IMPOSSIBLE = "impossible: nobody who may go there has the skills"
 TOO_DEAR = "left out: the visit would cost more than leaving it out does"
 NO_ROOM = "no place was found for it that keeps to its windows and to the workers' hours"

@@ -30,7 +30,6 @@ from rostering.search.unified_rows import (
     IS_TOUCHED,
     JOURNAL,
     JOURNAL_AT,
-    JUDGED,
     LAST,
     LATE,
     LATE_CAP,
@@ -71,7 +70,6 @@ from rostering.search.unified_rows import (
     TOUCHED,
     TOUCHED_WORKER,
     TRAVEL,
-    W_LATE,
     W_OVER,
     W_WAITING,
     WAIT,
@@ -79,11 +77,11 @@ from rostering.search.unified_rows import (
     WHO,
     WIDTH,
     WINDOW,
-    WINDOWS,
     WORK,
     State,
     Tables,
 )
+from rostering.search.unified_windows import lateness, legal
 
 ENTRIES_OF_NODE, ENTRIES_OF_WORKER = 12, 7
 """What timing a node, and summing up a worker's day, writes to the journal at most."""
@@ -223,31 +221,6 @@ def dislike(tables: Tables, t: int, w: int) -> int:
 
 
 @folded
-def lateness(tables: Tables, t: int, start: int) -> tuple[int, int]:
-    """(seconds late, where the window that counts stands) of a start: the last window that opens at or before it."""
-    spans = tables.rows[16 * t + SPANS]
-    end = spans + 2 * tables.rows[16 * t + WINDOWS] - 2
-    while spans < end and tables.numbers[spans + 2] <= start:
-        spans += 2
-    return max(0, start + tables.rows[16 * t + JUDGED] - tables.numbers[spans + 1]), spans
-
-
-@folded
-def legal(tables: Tables, t: int, start: int) -> int:
-    """`start`, or the opening of the next window when waiting for it costs less than being late for this one."""
-    late, spans = lateness(tables, t, start)
-    end = tables.rows[16 * t + SPANS] + 2 * tables.rows[16 * t + WINDOWS] - 2
-    while late > 0 and spans < end:
-        opening = tables.numbers[spans + 2]
-        later = max(0, opening + tables.rows[16 * t + JUDGED] - tables.numbers[spans + 3])
-        waits = tables.numbers[W_WAITING] * (opening - start)
-        if late <= tables.rows[16 * t + LATE_CAP] and tables.numbers[W_LATE] * (late - later) <= waits:
-            return start
-        start, late, spans = opening, later, spans + 2
-    return start
-
-
-@folded
 def arrival(tables: Tables, state: State, t: int) -> tuple[int, int, int, int]:
     """(when the worker is ready to serve task `t`, leg, EATEN, wait before the meal) after the stop before it."""
     table = state.table
@@ -378,6 +351,13 @@ def sum_up(tables: Tables, state: State, w: int) -> None:
     put(state, 16 * ~w + WORK, work)
 
 
+@folded
+def room(tables: Tables, state: State) -> int:
+    """How long the journal may be before a node is timed: enough is left for that, and for summing up everybody's day."""
+    rows = (len(state.totals) - JOURNAL_AT) // 4
+    return rows - ENTRIES_OF_NODE - ENTRIES_OF_WORKER * tables.numbers[PEOPLE]  # type: ignore[no-any-return]
+
+
 @inner
 def settle(tables: Tables, state: State, heap: Heap) -> bool:
     """Times everything that a change touched, in the order of keys, then the days of the workers concerned.
@@ -385,12 +365,12 @@ def settle(tables: Tables, state: State, heap: Heap) -> bool:
     False, with the change to be undone, should it need more room than the journal has: runs that are all in the order of
     the keys never do, two pairs that each wait for the other would write past its end.
     """
-    room = (len(state.totals) - JOURNAL_AT) // 4 - ENTRIES_OF_NODE - ENTRIES_OF_WORKER * tables.numbers[PEOPLE]
+    most = room(tables, state)
     for n in range(state.totals[PENDING]):
         push(heap, state.key, state.totals[4 * n + PENDING_NODE])
     while heap.size[0] > 0:
         v = pop(heap, state.key)
-        if state.totals[JOURNAL] > room:
+        if state.totals[JOURNAL] > most:
             clear(heap)
             return False
         if state.table[32 * v + OUT] == 0:
