@@ -13,21 +13,24 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer, Stops
-from rostering.search.kernel.chance import Words, seeded
-from rostering.search.kernel.heap import Floats, Heap, empty_heap
 from rostering.search.kernel.links import AFTER, FIRST, RUN
-from rostering.search.linked_anneal import Best, anneal, best_of, recall, spread_keys
 from rostering.search.linked_first import first_state, started_state
-from rostering.search.linked_state import EXTRA, START, Journal, State, by_stop, empty_journal, points
+from rostering.search.linked_state import EXTRA, START, State, by_stop
 from rostering.search.linked_tables import PENALTY, PER_TRAVEL, SLOTS, Tables, by_eight, refusal, tables_of
+from rostering.search.linked_walk import Walk, walk_from
+from rostering.search.tempered import Tempered, ladder
 from rostering.stop import Progress, StopRule, share_used
 
-MOVES = 10_000
-"""Changes tried in one iteration."""
 IDLE_ROUND = 2_000
 """Iterations of a round when no rule says what share is used."""
 ROUNDS = ((120, 1), (60, 3), (0, 6))
 """(visits at least, rounds)."""
+TEMPERED_BELOW = 60
+"""Visits: smaller rosters are annealed once, in FIRST_SHARE of the time, and then searched at WALKS temperatures at once."""
+FIRST_SHARE = 0.15
+WALKS = 8
+COOLEST, HOTTEST = 1.5, 0.06
+"""The coolest of those in the temperature that annealing ends at, the hottest in the one that it begins at."""
 ALMOST_ALL = 0.999_999
 PROBE = (1.0, 0.01)
 PROBE_SHARE = 0.03
@@ -44,7 +47,7 @@ MIX_WITH_OPTIONAL = (0.48, 0.58, 0.71, 0.78, 0.86, 0.94, 0.995)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedEngine:
-    """Anneals in `rounds` rounds one after another (None: by size); small rosters freeze in different ways.
+    """Anneals in `rounds` rounds one after another (None: by size); the smallest go on at several temperatures (`tempered`).
 
     Temperatures are measured in a mean leg. A short probe tells how dear a stop is in the best roster, in mean legs:
     `dear`. A round then falls from `hot * dear ** 2` to `cold * dear` (measured: where stops are cheap beside a mean
@@ -97,6 +100,7 @@ class _Cooling:
     bottom: float = field(init=False)
     leg: float = field(init=False)
     begins: float = 0.0
+    is_tempered: bool = False
 
     def __post_init__(self) -> None:
         tables = self.search.tables
@@ -106,7 +110,7 @@ class _Cooling:
 
     def heat(self, *, share: float | None, iterations: int) -> float:
         """The temperature now; without a share, in rounds of IDLE_ROUND iterations."""
-        rounds = self.engine.rounds or next(rounds for size, rounds in ROUNDS if len(self.search.state.key) >= size)
+        rounds = self.engine.rounds or next(rounds for size, rounds in ROUNDS if self.search.visits >= size)
         if share is None:
             share, rounds = (iterations % IDLE_ROUND) / IDLE_ROUND, 1
         if self.probed and share < PROBE_SHARE:
@@ -114,10 +118,22 @@ class _Cooling:
         if self.probed:
             self.probed, self.begins = False, min(share, ALMOST_ALL)
             dear = min(DEAREST, self.search.dear(self.leg))
-            small = max(1.0, HOTTER_BELOW / len(self.search.state.key))
+            small = max(1.0, HOTTER_BELOW / self.search.visits)
             self.top = self.engine.hot * small * dear**2 * (TIGHTER if dear > TIGHT else 1.0)
             self.bottom = self.engine.cold * dear
+            self.is_tempered = self.engine.rounds is None and self.search.visits < TEMPERED_BELOW
+        if self.is_tempered:
+            return self._tempered(share)
         return self._at((min(share, ALMOST_ALL) - self.begins) / (1 - self.begins) * rounds % 1.0)
+
+    def _tempered(self, share: float) -> float:
+        """The temperature of the one annealing; from its end on that of the whole search, which is then tempered."""
+        if share < FIRST_SHARE:
+            return self._at((share - self.begins) / (FIRST_SHARE - self.begins))
+        if self.search.tempered is None:
+            ends = COOLEST * self.leg * self.bottom, HOTTEST * self.leg * self.top
+            self.search.temper(ladder(coolest=ends[0], hottest=ends[1], many=WALKS))
+        return self.leg * self.bottom
 
     def _at(self, within: float) -> float:
         return self.leg * self.top * float((self.bottom / self.top) ** within)
@@ -125,15 +141,12 @@ class _Cooling:
 
 @dataclass(slots=True, kw_only=True)
 class _Search:
-    """A search under way."""
+    """A search under way: its walk, or several once a small roster is searched at several temperatures."""
 
     tables: Tables
-    state: State
-    journal: Journal
-    heap: Heap
-    best: Best
-    words: Words
-    mix: Floats
+    walk: Walk
+    seed: int
+    tempered: Tempered[Walk] | None = None
     iterations: int = 0
     improved_at: int = 0
     curve: list[tuple[int, int]]
@@ -141,53 +154,51 @@ class _Search:
     @classmethod
     def begun(cls, *, tables: Tables, state: State, seed: int) -> _Search:
         """At iteration 0, with `state` as the best so far."""
-        visits, runs = len(state.key), len(state.run) // 2
-        best = best_of(tables, state)
         cheap = tables.listed[:, PENALTY] < OPTIONAL_LEGS * _mean_leg(tables)
         optional = bool((by_stop(state)[::2, RUN] < 0).any()) or bool(cheap.any())
-        return cls(
-            tables=tables,
-            state=state,
-            journal=empty_journal(visits=visits, runs=runs),
-            heap=empty_heap(visits=visits),
-            best=best,
-            words=seeded(seed),
-            mix=np.array(MIX_WITH_OPTIONAL if optional else MIX),
-            curve=[(0, int(best.points[0]))],
-        )
+        walk = walk_from(tables=tables, state=state, seed=seed, mix=MIX_WITH_OPTIONAL if optional else MIX)
+        return cls(tables=tables, walk=walk, seed=seed, curve=[(0, int(walk.best.points[0]))])
+
+    @property
+    def visits(self) -> int:
+        """How many visits there are."""
+        return len(self.walk.state.key)
 
     def progress(self) -> Progress:
         """Where it stands."""
-        out = int(by_eight(self.tables.visit)[self.best.run_of[::2] < 0, SLOTS].sum())
+        out = int(by_eight(self.tables.visit)[self.walk.best.run_of[::2] < 0, SLOTS].sum())
         return Progress(
             iterations=self.iterations, objective=self.curve[-1][1], unfilled=out, improved_at=self.improved_at
         )
 
     def dear(self, leg: float) -> float:
         """Points of a stop in the best roster, all but what is unfilled or not preferred, in mean legs."""
-        self.again()
-        stops = max(1, int((by_stop(self.state)[:, RUN] >= 0).sum()))
-        paid = points(self.tables, self.state) - int(self.state.sums[EXTRA])
-        return max(1e-3, paid / stops / leg)
+        self.walk.go_back()
+        state = self.walk.state
+        stops = max(1, int((by_stop(state)[:, RUN] >= 0).sum()))
+        return max(1e-3, (self.walk.cost - int(state.sums[EXTRA])) / stops / leg)
 
     def step(self, heat: float) -> None:
-        """One iteration at temperature `heat` in points."""
+        """One iteration at temperature `heat` in points, or at that of the walk whose turn it is."""
         self.iterations += 1
-        spread_keys(self.state)
-        anneal(self.tables, self.state, self.journal, self.heap, self.best, self.words, self.mix, MOVES, heat)
-        if self.best.points[0] < self.curve[-1][1]:
+        walk = self.walk
+        if self.tempered is not None:
+            walk, heat = self.tempered.turn()
+        walk.step(heat=heat)
+        if walk.best.points[0] < self.curve[-1][1]:
             self.improved_at = self.iterations
-            self.curve.append((self.iterations, int(self.best.points[0])))
+            self.curve.append((self.iterations, int(walk.best.points[0])))
 
-    def again(self) -> None:
-        """From the best so far."""
-        recall(self.tables, self.state, self.best)
+    def temper(self, heats: tuple[float, ...]) -> None:
+        """From now on a walk at each of the temperatures, all from the best so far."""
+        seeds = np.random.SeedSequence(self.seed).generate_state(len(heats))
+        self.tempered = Tempered([self.walk.another(seed=int(seed)) for seed in seeds], heats, self.seed)
 
     def answer(self) -> Answer:
         """The best so far as an answer."""
-        recall(self.tables, self.state, self.best)
-        assert points(self.tables, self.state) == self.best.points[0]
-        return Answer(runs=stops_of(state=self.state), iterations=self.iterations, curve=tuple(self.curve))
+        self.walk.go_back()
+        assert self.walk.cost == self.walk.best.points[0]
+        return Answer(runs=stops_of(state=self.walk.state), iterations=self.iterations, curve=tuple(self.curve))
 
 
 def _mean_leg(tables: Tables) -> float:

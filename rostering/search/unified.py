@@ -15,6 +15,7 @@ import numpy as np
 
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer, Stops
+from rostering.search.tempered import Tempered, ladder
 from rostering.search.unified_anneal import rebuild
 from rostering.search.unified_decode import (
     IMPOSSIBLE,
@@ -27,8 +28,7 @@ from rostering.search.unified_decode import (
 )
 from rostering.search.unified_rows import AMONG, State
 from rostering.search.unified_tables import Nodes, first_state, nodes_of
-from rostering.search.unified_tempered import Tempered
-from rostering.search.unified_walk import UNKNOWN, walk_from
+from rostering.search.unified_walk import UNKNOWN, Walk, walk_from
 from rostering.search.unified_wishes import beyond_unified
 from rostering.stop import Progress, StopRule, share_used
 
@@ -43,17 +43,18 @@ COLD = 0.06
 Means of `popback bench instances --set uhhc --subset --seconds 60 --seeds 3 --clock cpu` against those with 1 to 0.01: i-175 1.6 % better,
 i-054 1.3, i-360 1.8, i-414 0.7; i-263 0.3 % worse.
 """
-SMALL_NODES = 60
 COLD_SMALL = 0.03
 FIRST_SHARE = 0.1
 """A small problem: annealed so far down in this part of the time, then searched at several temperatures at once."""
+WALKS, COOLEST, HOTTEST = 9, 0.007, 0.3
+"""How many those are, and the ends of their ladder, as HOT and COLD."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedEngine:
     """Annealing; temperatures go from `hot` times what a visit costs after a first descent down to `cold` times that.
 
-    Small problems freeze long before the time is up: they go on at several temperatures (`unified_tempered`).
+    Small problems freeze long before the time is up: they go on at several temperatures (`tempered`).
     """
 
     name: str = "unified"
@@ -90,7 +91,7 @@ class _Search:
     def __init__(self, compiled: Compiled, nodes: Nodes, state: State, seed: int, engine: UnifiedEngine) -> None:
         self.compiled, self.nodes, self.seed, self.engine = compiled, nodes, seed, engine
         self.walk = walk_from(nodes=nodes, state=state, seed=seed)
-        self.tempered: Tempered | None = None
+        self.tempered: Tempered[Walk] | None = None
         self.quench = QUENCH_MOVES * len(nodes.demand)
         self.scale = 0.0
         self.moves = self.improved_at = 0
@@ -136,16 +137,20 @@ class _Search:
         if share is None:
             share = (self.moves % LAP_MOVES) / LAP_MOVES
         before = self.walk.shared.cost
-        if self.tempered is None and self._is_small() and self.scale and share >= FIRST_SHARE:
-            self.tempered = Tempered(self.walk, self.seed, self.scale)
-        if self.tempered is not None:
-            self.tempered.chunk(moves=moves)
-        else:
-            self.walk.chunk(moves=moves, heat=self._heat(share))
+        if self.tempered is None and self.nodes.is_small and self.scale and share >= FIRST_SHARE:
+            self.tempered = self._tempered()
+        walk, heat = self.tempered.turn() if self.tempered else (self.walk, self._heat(share))
+        walk.chunk(moves=moves, heat=heat)
         self.moves += moves
         if self.walk.shared.cost < before:
             self.improved_at = self.moves
             self.curve.append((self.moves, self.walk.shared.cost))
+
+    def _tempered(self) -> Tempered[Walk]:
+        """A walk at each temperature, all from the best roster so far."""
+        seeds = np.random.SeedSequence(self.seed).generate_state(WALKS)
+        heats = ladder(coolest=self.scale * COOLEST, hottest=self.scale * HOTTEST, many=WALKS)
+        return Tempered([self.walk.another(seed=int(seed)) for seed in seeds], heats, self.seed)
 
     def _heat(self, share: float) -> float:
         """The temperature now; none at first, until a descent has shown what a visit costs."""
@@ -155,15 +160,12 @@ class _Search:
             dear = out_of(nodes=self.nodes, table=self.walk.state.table)[1]
             self.scale = max(1, self.walk.cost - dear) / len(self.nodes.demand)
         cold = self.engine.cold
-        if self._is_small():
+        if self.nodes.is_small:
             share, cold = min(1.0, share / FIRST_SHARE), COLD_SMALL
         self.walk.state.totals[AMONG] = self._among(share)
         return max(FROZEN, self.scale * self.engine.hot * math.pow(cold, share))
 
     def _among(self, share: float) -> int:
         """Over how many of the idlest the idle time is averaged: everybody at first, the idlest alone in the end."""
-        people = 1 if self._is_small() else len(self.compiled.workers)
+        people = 1 if self.nodes.is_small else len(self.compiled.workers)
         return max(1, round(math.pow(people, 1.0 - share)))
-
-    def _is_small(self) -> bool:
-        return len(self.nodes.demand) <= SMALL_NODES

@@ -28,6 +28,7 @@ from rostering.search.unified_rows import (
     AMONG,
     BEFORE,
     BROKEN,
+    CLOSES,
     EAT_FROM,
     FIRST,
     JOURNAL,
@@ -45,7 +46,6 @@ from rostering.search.unified_rows import (
     START,
     UNFILLED,
     W_IDLE,
-    W_WAITING,
     WHO,
     Best,
     State,
@@ -124,7 +124,7 @@ def change(tables: Tables, state: State, words: Words, v: int) -> bool:
         changed = eat_anew(tables, state, words, below(words, people))
     elif chance < 0.97:
         changed = open_anew(tables, state, words, v)
-    elif chance < 0.99:
+    elif chance < 0.99 or tables.numbers[CLOSES] == 0:
         changed = leave_out(tables, state, v)
     else:
         reach = 1 + tables.numbers[REACH]
@@ -175,7 +175,7 @@ def _annealed(
         build(tables, state, heap, order)
     kept = 0
     nodes = len(state.key)
-    closes = tables.numbers[W_WAITING] > 0
+    closes = tables.numbers[CLOSES] == 1
     for move in range(moves):
         if move % LEVEL_MOVES == 0:
             level_off(tables, state)

@@ -37,8 +37,9 @@ HAS_MEAL, MEAL_EARLIEST, MEAL_LATEST, MEAL_LEAST, MEAL_PENALTY = range(6, 11)
 """The problem's numbers of a worker; HOME_LEGS as LEGS of a task."""
 
 W_TRAVEL, W_WAITING, W_LATE, W_LATE_WORST, W_OVER, W_IDLE, W_WAIT_WORST, W_BALANCE, W_BROKEN, REACH = range(10)
-PEOPLE, NEARS = range(10, 12)
-"""What `Tables.numbers` begins with: weights, how far a departure is moved, how many workers and neighbours there are."""
+PEOPLE, NEARS, CLOSES = range(10, 13)
+"""What `Tables.numbers` begins with: weights, how far a departure is moved, how many workers and neighbours there are,
+and 1 where waits are closed up (`unified_close`)."""
 
 TRAVEL, WAITING, LATENESS, OVERTIME, MEALS, DISLIKED, UNFILLED, BROKEN, ABOVE, LEVEL, AMONG, LATEST = range(12)
 TOTALS = 12

@@ -13,6 +13,7 @@ from rostering.search.kernel.heap import Ints
 from rostering.search.unified_rows import (
     AMONG,
     CHOICES,
+    CLOSES,
     DISLIKES,
     HOME_LEGS,
     JOURNAL_AT,
@@ -43,6 +44,7 @@ from rostering.search.unified_rows import (
 
 NEIGHBOURS_MAX = 40
 BROKEN_TIMES = 12
+SMALL_NODES = 60
 FOREVER = TIME_MAX
 
 
@@ -54,6 +56,11 @@ class Nodes:
     slot: tuple[int, ...]
     tables: Tables
     leg_mean: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the search freezes long before its time is up, and may spend more on each change."""
+        return len(self.demand) <= SMALL_NODES
 
 
 def nodes_of(*, compiled: Compiled) -> Nodes:
@@ -95,6 +102,7 @@ def _listed(problem: Problem, rows: Ints, many: list[Demand], dislike: Ints, nea
     travel = next(iter(problem.travel.seconds_by_mode.values()))
     lists = [np.zeros(WIDTH, np.int64), travel.ravel(), dislike.ravel(), near.ravel()]
     lists[0][NEARS] = near.shape[1]
+    lists[0][CLOSES] = n <= SMALL_NODES and problem.weights.waiting > 0
     at_travel, at_dislike, at_near, at = (int(end) for end in np.cumsum([len(some) for some in lists]))
     rows[: 2 * n, LEGS] = at_travel + len(travel) * rows[: 2 * n, PLACE]
     rows[2 * n :, HOME_LEGS] = at_travel + len(travel) * rows[2 * n :, HOME_LEGS]

@@ -46,17 +46,15 @@ class Walk:
         """What the state costs as the search goes by it."""
         return int(self._standing[COST])
 
-    def chunk(self, *, moves: int, heat: float) -> bool:
-        """Moves at one temperature; whether they found a better best."""
+    def chunk(self, *, moves: int, heat: float) -> None:
+        """Moves at one temperature; the shared best follows."""
         self._standing[BEST] = self.shared.cost
         tables, words = self.nodes.tables, self.words
         anneal(tables, self.state, self.heap, self.shared.best, self._standing, words, moves, heat)
         self.moves += moves
         if self.moves % RENUMBER_MOVES < moves:
             renumber(self.state)
-        is_better = int(self._standing[BEST]) < self.shared.cost
         self.shared.cost = int(self._standing[BEST])
-        return is_better
 
     def go_back(self) -> None:
         """The best state so far stands again, where there is one."""

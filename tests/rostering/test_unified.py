@@ -33,6 +33,7 @@ from rostering.search.unified_rows import (
     AFTER,
     AMONG,
     BEFORE,
+    CLOSES,
     FIRST,
     IDLE,
     LAST,
@@ -221,6 +222,49 @@ def test_a_meal_is_had_in_its_window_when_missing_it_costs_more():
     assert taken is not None
     assert taken.start >= 100
     assert taken.end <= 200
+
+
+def chain(*, pairs: int) -> Problem:
+    """Carers who meet one after the other: the first with the second, the second with the third, and so on; nobody may wait."""
+    demands = [
+        visit(
+            f"pair{n}",
+            n % 4,
+            (20 + 60 * n, 900),
+            slots=(Slot(20, frozenset({f"s{n}"})), Slot(20, frozenset({f"s{n + 1}"}))),
+        )
+        for n in range(pairs)
+    ]
+    demands += [
+        visit(f"own{n}", 3 - n % 4, (0, 900), slots=(Slot(20, frozenset({f"s{n}"})),)) for n in range(pairs + 1)
+    ]
+    carers = [carer(f"c{n}", skills=frozenset({f"s{n}"}), shifts=(Shift(0, 1_000),)) for n in range(pairs + 1)]
+    return asked(demands, carers, travel=1, waiting=50, lateness=1, overtime=1)
+
+
+def searched(problem: Problem, *, closes: bool, moves: int) -> int:
+    """What the best costs after some moves, with waits closed up or not."""
+    nodes, state, heap, best, standing = searching(problem)
+    assert nodes.tables.numbers[CLOSES] == 1
+    nodes.tables.numbers[CLOSES] = closes
+    words = seeded(1)
+    for heat in (50.0, 20.0, 5.0, 0.001):
+        anneal(nodes.tables, state, heap, best, standing, words, moves, heat)
+    return int(standing[BEST])
+
+
+def test_waits_are_handed_on_along_double_ups_until_nobody_waits():
+    """One who comes later would make all the others wait, and no change at a single carer mends that."""
+    problem = chain(pairs=14)
+    closed, open_ = (searched(problem, closes=closes, moves=400) for closes in (True, False))
+    assert closed < open_
+
+
+@pytest.mark.parametrize(("visits", "waiting", "closes"), [(60, 1, 1), (61, 1, 0), (60, 0, 0)])
+def test_waits_are_closed_up_in_small_problems_that_mind_them(visits, waiting, closes):
+    """In large ones, where everybody would leave anew at each change, it costs more than it brings."""
+    problem = asked([visit(f"v{n}", 1, (0, 300)) for n in range(visits)], [carer("a")], waiting=waiting)
+    assert nodes_of(compiled=compile_problem(problem=problem)).tables.numbers[CLOSES] == closes
 
 
 def test_the_longest_idle_shift_is_made_shorter():
