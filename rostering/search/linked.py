@@ -131,8 +131,9 @@ class _Cooling:
         if share < FIRST_SHARE:
             return self._at((share - self.begins) / (FIRST_SHARE - self.begins))
         if self.search.tempered is None:
-            ends = COOLEST * self.leg * self.bottom, HOTTEST * self.leg * self.top
-            self.search.temper(ladder(coolest=ends[0], hottest=ends[1], many=WALKS))
+            coolest = COOLEST * self.leg * self.bottom
+            hottest = max(2 * coolest, HOTTEST * self.leg * self.top)
+            self.search.temper(ladder(coolest=coolest, hottest=hottest, many=WALKS))
         return self.leg * self.bottom
 
     def _at(self, within: float) -> float:
