@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from rostering.search.compiled import Compiled
 from rostering.search.engine import Answer, Stops
 from rostering.search.kernel.links import AFTER, FIRST, RUN
@@ -192,8 +190,7 @@ class _Search:
 
     def temper(self, heats: tuple[float, ...]) -> None:
         """From now on a walk at each of the temperatures, all from the best so far."""
-        seeds = np.random.SeedSequence(self.seed).generate_state(len(heats))
-        self.tempered = Tempered([self.walk.another(seed=int(seed)) for seed in seeds], heats, self.seed)
+        self.tempered = Tempered(self.walk, heats, self.seed)
 
     def answer(self) -> Answer:
         """The best so far as an answer."""

@@ -8,8 +8,8 @@ arrange a day, the cold ones what is best about them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from dataclasses import InitVar, dataclass, field
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,10 @@ class Walk(Protocol):
     @property
     def cost(self) -> int:
         """What it costs now."""
+        ...
+
+    def another(self, *, seed: int) -> Self:
+        """One of its own from the best state so far."""
         ...
 
 
@@ -33,16 +37,19 @@ def ladder(*, coolest: float, hottest: float, many: int) -> tuple[float, ...]:
 
 @dataclass(slots=True)
 class Tempered(Generic[AnyWalk]):
-    """The walks, coolest first, and their temperatures, in points; the same seed makes the same choices."""
+    """A walk at each temperature (in points, coolest first), all from the best of `walk`; a seed decides every choice."""
 
-    walks: list[AnyWalk]
+    walk: InitVar[AnyWalk]
     heats: tuple[float, ...]
     seed: int
+    walks: list[AnyWalk] = field(init=False)
     _turn: int = field(init=False, default=0)
     _laps: int = field(init=False, default=0)
     _chance: np.random.Generator = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, walk: AnyWalk) -> None:
+        seeds = np.random.SeedSequence(self.seed).generate_state(len(self.heats))
+        self.walks = [walk.another(seed=int(seed)) for seed in seeds]
         self._chance = np.random.default_rng(self.seed)
 
     def turn(self) -> tuple[AnyWalk, float]:

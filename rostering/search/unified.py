@@ -148,9 +148,8 @@ class _Search:
 
     def _tempered(self) -> Tempered[Walk]:
         """A walk at each temperature, all from the best roster so far."""
-        seeds = np.random.SeedSequence(self.seed).generate_state(WALKS)
         heats = ladder(coolest=self.scale * COOLEST, hottest=self.scale * HOTTEST, many=WALKS)
-        return Tempered([self.walk.another(seed=int(seed)) for seed in seeds], heats, self.seed)
+        return Tempered(self.walk, heats, self.seed)
 
     def _heat(self, share: float) -> float:
         """The temperature now; none at first, until a descent has shown what a visit costs."""

@@ -93,7 +93,9 @@ def nodes_of(*, compiled: Compiled) -> Nodes:
     numbers = _listed(problem, rows, many, dislike, _near(problem, many, allowed))
     numbers[: PEOPLE + 1] = [*_weights(problem, int(np.median(service))), people]
     leg_mean = int(next(iter(problem.travel.seconds_by_mode.values())).mean())
-    return Nodes(demand=tuple(demand), slot=tuple(slot), tables=Tables(rows.ravel(), numbers), leg_mean=leg_mean)
+    nodes = Nodes(demand=tuple(demand), slot=tuple(slot), tables=Tables(rows.ravel(), numbers), leg_mean=leg_mean)
+    numbers[CLOSES] = nodes.is_small and problem.weights.waiting > 0
+    return nodes
 
 
 def _listed(problem: Problem, rows: Ints, many: list[Demand], dislike: Ints, near: Ints) -> Ints:
@@ -102,7 +104,6 @@ def _listed(problem: Problem, rows: Ints, many: list[Demand], dislike: Ints, nea
     travel = next(iter(problem.travel.seconds_by_mode.values()))
     lists = [np.zeros(WIDTH, np.int64), travel.ravel(), dislike.ravel(), near.ravel()]
     lists[0][NEARS] = near.shape[1]
-    lists[0][CLOSES] = n <= SMALL_NODES and problem.weights.waiting > 0
     at_travel, at_dislike, at_near, at = (int(end) for end in np.cumsum([len(some) for some in lists]))
     rows[: 2 * n, LEGS] = at_travel + len(travel) * rows[: 2 * n, PLACE]
     rows[2 * n :, HOME_LEGS] = at_travel + len(travel) * rows[2 * n :, HOME_LEGS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -14,13 +14,18 @@ class Still:
     """A walk that goes nowhere."""
 
     cost: int
+    others: list[int] = field(default_factory=list)
+
+    def another(self, *, seed: int) -> Still:
+        """The next of the others."""
+        assert seed >= 0
+        return Still(self.others.pop(0))
 
 
 def tempered(costs: list[int], *, seed: int = 1) -> Tempered[Still]:
     """Walks of these costs at 1, 2, 4 ... points."""
-    return Tempered(
-        [Still(cost) for cost in costs], ladder(coolest=1.0, hottest=2.0 ** (len(costs) - 1), many=len(costs)), seed
-    )
+    heats = ladder(coolest=1.0, hottest=2.0 ** (len(costs) - 1), many=len(costs))
+    return Tempered(Still(0, list(costs)), heats, seed)
 
 
 def test_each_temperature_is_the_same_number_of_times_the_one_before():
